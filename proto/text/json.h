@@ -6,7 +6,7 @@
 #include "proto/slice.h"
 #include <jansson.h>
 
-enum { JSON_DEPTH_MAX = 64 };
+enum { JSON_DEPTH_MAX = 64, JSON_BYTES_MAX = 8 << 20, JSON_VALUES_MAX = 200000 };
 
 struct json_problem {
     unsigned line, column; /* 1-based */
