@@ -355,7 +355,7 @@ struct yaml_node *yaml_read(const char *file, struct slice text, struct text_pro
     for (size_t i = 0; i < builder.depth; i++)
         free(builder.frames[i].key);
     if (!good)
-        yaml_free(builder.root);
+        yaml_node_free(builder.root);
     return good ? builder.root : NULL;
 }
 
@@ -396,11 +396,11 @@ struct yaml_node *yaml_read_file(const char *path, struct text_problem *problem)
 }
 
 /* Recursion is bounded by DEPTH_MAX: yaml_read() makes no deeper tree. */
-void yaml_free(struct yaml_node *node)
+void yaml_node_free(struct yaml_node *node)
 {
     while (node != NULL) {
         struct yaml_node *next = node->next;
-        yaml_free(node->child);
+        yaml_node_free(node->child);
         free(node->text);
         free(node->key);
         free(node);

@@ -33,11 +33,12 @@ void text_problem_set(struct text_problem *problem, const char *file, unsigned l
 void text_problem_print(const struct text_problem *problem, char *into, size_t size);
 
 /* Parses `text`; `file` is only a name for problems. NULL on a problem. An unquoted {{ ... }} that YAML takes for a
- * map is reported as such, with "put quotes around it". The caller frees the tree with yaml_free(). */
+ * map is reported as such, with "put quotes around it". The caller frees the tree with yaml_node_free(). */
 struct yaml_node *yaml_read(const char *file, struct slice text, struct text_problem *problem);
 /* The same for a file on disk; a missing or unreadable file is a problem at 0:0. */
 struct yaml_node *yaml_read_file(const char *path, struct text_problem *problem);
-void yaml_free(struct yaml_node *node);
+/* Not called yaml_free: libyaml exports a function of that name and would call ours in its place. */
+void yaml_node_free(struct yaml_node *node);
 
 /* The entry of a map with that key, or NULL. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);

@@ -19,6 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(root->line > 0 && root->column > 0);
     yaml_get(root, "trigger");
     yaml_only("fuzz", root, known, &problem);
-    yaml_free(root);
+    yaml_node_free(root);
     return 0;
 }

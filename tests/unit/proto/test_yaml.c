@@ -84,7 +84,7 @@ static void test_tree(void **state)
     assert_string_equal(yaml_get(root, "plain")->text, "Hello {{ name }}");
     assert_null(yaml_get(root, "absent"));
     assert_null(yaml_get(list, "a"));
-    yaml_free(root);
+    yaml_node_free(root);
 }
 
 static void test_bounds(void **state)
@@ -137,11 +137,11 @@ static void test_only(void **state)
     assert_int_equal(problem.line, 2);
     assert_false(yaml_only("f", root->child, known, &problem));
     assert_string_equal(problem.text, "here belongs a map (key: value)");
-    yaml_free(root);
+    yaml_node_free(root);
     root = yaml_read("f", SLICE("completely_other: a\n"), &problem);
     assert_false(yaml_only("f", root, known, &problem));
     assert_string_equal(problem.text, "unknown key \"completely_other\"");
-    yaml_free(root);
+    yaml_node_free(root);
 }
 
 static void test_nearest(void **state)
