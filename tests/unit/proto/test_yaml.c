@@ -37,7 +37,7 @@ static const struct {
     {"a: \"x\\0y\"\n", "f.yaml:1:4: a text holds a NUL character"},
     {"a: \xff\n", "f.yaml:1:1: the file is not plain UTF-8 text"},
     {"a: 1\n\tb: 2\n",
-     "f.yaml:2:1: not valid YAML: found character that cannot start any token while scanning for the next token"},
+     "f.yaml:2:1: not valid YAML: found a tab character that violates indentation while scanning a plain scalar"},
     {"a: 'x\n", "f.yaml:2:1: not valid YAML: found unexpected end of stream while scanning a quoted scalar"},
     {"a: \"{{ x }}\" y\n",
      "f.yaml:1:14: not valid YAML: did not find expected key while parsing a block mapping"},
