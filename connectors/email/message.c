@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* A quoted-printable line holds 75 bytes and the '=' of a soft break. An encoded word is at most 75 bytes, 12 of them
- * frame, which leaves 60 base64 digits: 45 bytes. */
-enum { QP_LINE_MAX = 75, WORD_BYTES_MAX = 45, PLAIN_SUBJECT_MAX = 66 };
+ * frame, which leaves 60 base64 digits: 45 bytes; the first one shares its line with the field's name. */
+enum { QP_LINE_MAX = 75, WORD_BYTES_MAX = 45, FIRST_WORD_BYTES_MAX = 36, PLAIN_SUBJECT_MAX = 66 };
 
 /* "=_" never comes out of the quoted-printable encoder, so no part can contain the boundary. */
 static const char boundary[] = "=_purser_part";
@@ -88,7 +88,8 @@ static void base64_append(struct buffer *into, const char *data, size_t size)
 static void words_append(struct buffer *into, struct slice text)
 {
     for (size_t at = 0; at < text.size;) {
-        size_t size = text.size - at < WORD_BYTES_MAX ? text.size - at : WORD_BYTES_MAX;
+        size_t most = at == 0 ? FIRST_WORD_BYTES_MAX : WORD_BYTES_MAX;
+        size_t size = text.size - at < most ? text.size - at : most;
         while (at + size < text.size && ((unsigned char)text.data[at + size] & 0xc0) == 0x80)
             size--;
         buffer_text(into, at == 0 ? "=?UTF-8?B?" : "\r\n =?UTF-8?B?");
