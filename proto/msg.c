@@ -12,7 +12,8 @@ enum actor_bits {
 #define ACTOR(ID, name, thread, messages_max, bytes_max, doc) ID = 1u << ACTOR_##ID,
 #include "proto/roster.def"
 #undef ACTOR
-    ALL = (1u << ACTOR_COUNT) - 1
+    EACH = ((1u << ACTOR_COUNT) - 1) & ~(unsigned)SUPERVISOR,
+    ACTORS = EACH & ~(unsigned)STORE
 };
 
 #define FIELD(type, field, text) {#type, #field, text},
