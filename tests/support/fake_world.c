@@ -358,10 +358,9 @@ static void turn_end(struct fake *fake)
 
 /* --- messages --- */
 
-static void deliver(struct fake *fake, struct buffer *frame, uint64_t job, uint64_t run)
+static void deliver(struct fake *fake, struct buffer *frame)
 {
     if (is_alive(fake)) {
-        actor_hand(&fake->actor, job, run);
         actor_deliver(&fake->actor, buffer_slice(frame));
         turn_end(fake);
     }
@@ -382,29 +381,13 @@ static bool take(struct fake *fake, enum msg_id id, struct wire *fields)
     return false;
 }
 
-static void hand_of(struct slice frame, uint64_t *job, uint64_t *run)
-{
-    struct wire wire = wire_over(frame);
-
-    *job = *run = 0;
-    wire_take_array(&wire);
-    if (wire_take_u64(&wire) != MSG_JOB)
-        return;
-    *job = wire_take_u64(&wire);
-    for (int before_run = 0; before_run < 5; before_run++)
-        wire_skip(&wire);
-    *run = wire_take_u64(&wire);
-}
-
 #define FIELD(type, name, doc) field_take_##type(&wire, &msg->name);
 #define MESSAGE(ID, name, from, dest, flow, doc, fields)                                                               \
     void fake_deliver_##name(struct fake *fake, const struct msg_##name *msg)                                          \
     {                                                                                                                  \
         struct buffer frame = {NULL, 0, 0};                                                                            \
-        uint64_t job, run;                                                                                             \
         msg_pack_##name(&frame, msg);                                                                                  \
-        hand_of(buffer_slice(&frame), &job, &run);                                                                     \
-        deliver(fake, &frame, job, run);                                                                               \
+        deliver(fake, &frame);                                                                                         \
     }                                                                                                                  \
     bool fake_take_##name(struct fake *fake, struct msg_##name *msg)                                                   \
     {                                                                                                                  \
