@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: MIT
+#include "actors/persister/persister.h"
+#include "config/config.h"
+#include "store/client.h"
+#include <stdlib.h>
+
+enum {
+    PERSISTER_MAGIC = 0x50455253,
+    BATCH_ROWS_MAX = 200,
+    TRIM_LAG_ROWS = 1000, /* rows the sink has and the store still keeps before a trim is worth a commit */
+    LOOK_MS = 5000,       /* a lost OUTBOX_GREW delays a row by this at most */
+    TRIM_MS = 30000,
+    AGAIN_MS = 200, /* the store's inbox was full */
+    PAUSE_FIRST_MS = 1000,
+    PAUSE_MAX_MS = 60000,
+};
+
+enum timers { TIMER_LOOK = 1, TIMER_TRIM };
+
+/* IDLE waits for rows, PAUSED for the end of a pause; the others for one answer each. AT_CURSOR and AT_START look
+ * whether the store ever had the row that the sink's cursor names. */
+enum phase { PHASE_CURSOR, PHASE_AT_CURSOR, PHASE_AT_START, PHASE_IDLE, PHASE_PAGE, PHASE_WRITE, PHASE_PAUSED };
+
+struct persister {
+    unsigned magic;
+    struct actor *actor;
+    enum phase phase;
+    uint64_t ticket;               /* of the read or the batch */
+    uint64_t trim_ticket, trim_to; /* ticket 0: no trim under way */
+    uint64_t cursor, trimmed;      /* what the sink has; what the store was told to drop */
+    uint64_t last;                 /* newest row heard of */
+    int64_t pause_ms;              /* of the failures in a row; 0: the last attempt worked */
+    bool has_cursor, has_page, quiescing;
+    bool grew;   /* since the last page was asked for */
+    bool doubts; /* whether the sink is ahead of the store is to be looked at */
+    bool ahead;  /* it is: the store was put back to an older state; nothing may be trimmed by this cursor */
+};
+
+static struct persister *persister_of(void *self)
+{
+    struct persister *persister;
+
+    CAST_OBJ(persister, self, PERSISTER_MAGIC);
+    return persister;
+}
+
+static void gauge_rows(struct persister *persister)
+{
+    uint64_t waiting = persister->last > persister->cursor ? persister->last - persister->cursor : 0;
+
+    actor_gauge(persister->actor, METRIC_OUTBOX_ROWS, 0, (int64_t)waiting);
+}
+
+static void wait_in(struct persister *persister, enum phase phase, int64_t for_ms)
+{
+    persister->phase = phase;
+    actor_timer(persister->actor, TIMER_LOOK, actor_now(persister->actor) + for_ms);
+}
+
+/* Longer after each failure in a row, with a spread so that several waiting programs do not knock together. */
+static void pause_after(struct persister *persister, enum error error, const char *event)
+{
+    int64_t spread_ms;
+
+    persister->pause_ms = persister->pause_ms == 0 ? PAUSE_FIRST_MS : 2 * persister->pause_ms;
+    if (persister->pause_ms > PAUSE_MAX_MS)
+        persister->pause_ms = PAUSE_MAX_MS;
+    spread_ms = (int64_t)(actor_random(persister->actor) % (uint64_t)(persister->pause_ms / 4));
+    ACTOR_LOG(persister->actor, LOG_WARN, event, L_ERROR(error), L_I64("pause_ms", persister->pause_ms - spread_ms));
+    wait_in(persister, PHASE_PAUSED, persister->pause_ms - spread_ms);
+}
+
+static void ask_rows(struct persister *persister, enum phase phase, uint64_t after, uint64_t limit)
+{
+    uint64_t ticket = actor_ticket(persister->actor);
+    struct msg_read read = {.ticket = ticket, .what = READ_OUTBOX, .id = after, .limit = limit};
+
+    if (store_read(persister->actor, &read) != ERROR_OK) {
+        wait_in(persister, PHASE_IDLE, AGAIN_MS);
+        return;
+    }
+    persister->ticket = ticket;
+    persister->phase = phase;
+    persister->grew = false;
+    actor_timer(persister->actor, TIMER_LOOK, -1);
+}
+
+static void ask_cursor(struct persister *persister)
+{
+    persister->ticket = actor_ticket(persister->actor);
+    persister->phase = PHASE_CURSOR;
+    actor_sink_write(persister->actor, persister->ticket, NULL, 0);
+}
+
+static void look(struct persister *persister)
+{
+    if (persister->quiescing)
+        return;
+    if (!persister->has_cursor)
+        ask_cursor(persister);
+    else if (persister->doubts && persister->cursor > 0)
+        ask_rows(persister, PHASE_AT_CURSOR, persister->cursor - 1, 1);
+    else
+        ask_rows(persister, PHASE_PAGE, persister->cursor, BATCH_ROWS_MAX);
+}
+
+static void trim(struct persister *persister)
+{
+    struct buffer ops = {NULL, 0, 0};
+    uint64_t ticket;
+
+    if (persister->trim_ticket != 0 || !persister->has_cursor || persister->doubts || persister->ahead ||
+        persister->cursor <= persister->trimmed)
+        return;
+    ticket = actor_ticket(persister->actor);
+    op_put_trim(&ops, &(struct op_trim){.sequence = persister->cursor});
+    if (store_commit(persister->actor, ticket, &ops) == ERROR_OK) {
+        persister->trim_ticket = ticket;
+        persister->trim_to = persister->cursor;
+    }
+    buffer_free(&ops);
+}
+
+static enum error start(void *self, struct actor *actor)
+{
+    struct persister *persister = self;
+    const struct config *config = actor_config(actor);
+    struct buffer path = {NULL, 0, 0};
+    enum error error;
+
+    *persister = (struct persister){.magic = PERSISTER_MAGIC, .actor = actor};
+    if (config->sqlite_path != NULL && config->sqlite_path[0] != '\0')
+        buffer_text(&path, config->sqlite_path);
+    else
+        buffer_printf(&path, "%s/shop.sqlite", config->data_dir);
+    buffer_append(&path, "", 1);
+    error = actor_sink_open(actor, path.data);
+    buffer_free(&path);
+    if (error != ERROR_OK)
+        return error;
+    actor_timer(actor, TIMER_TRIM, actor_now(actor) + TRIM_MS);
+    ask_cursor(persister);
+    return ERROR_OK;
+}
+
+/* --- pages --- */
+
+/* Sequences have no gaps of their own: a gap behind the cursor is rows that were trimmed and never reached this file. */
+static void check_gap(struct persister *persister, uint64_t first)
+{
+    if (!persister->has_page && first > persister->cursor + 1)
+        ACTOR_LOG(persister->actor, LOG_WARN, "rows-trimmed-before", L_U64("cursor", persister->cursor),
+                  L_U64("first", first), L_STR("hint", "the sink's file is new or older than the store"));
+    persister->has_page = true;
+}
+
+/* Takes at most BATCH_ROWS_MAX rows; false on bytes that are no such page. */
+static bool take_rows(const struct msg_page *page, struct sink_row *rows)
+{
+    struct wire wire = wire_over(page->rows);
+
+    if (page->count > BATCH_ROWS_MAX)
+        return false;
+    for (size_t i = 0; i < page->count; i++) {
+        struct record_outbox_entry entry;
+        if (!record_take_outbox_entry(&wire, &entry))
+            return false;
+        rows[i] = (struct sink_row){entry.sequence, entry.row};
+    }
+    return wire_done(&wire);
+}
+
+static void write_page(struct persister *persister, const struct msg_page *page)
+{
+    struct sink_row rows[BATCH_ROWS_MAX];
+    bool fits = take_rows(page, rows);
+
+    CHECK(fits);
+    check_gap(persister, rows[0].sequence);
+    if (rows[page->count - 1].sequence > persister->last)
+        persister->last = rows[page->count - 1].sequence;
+    gauge_rows(persister);
+    persister->ticket = actor_ticket(persister->actor);
+    persister->phase = PHASE_WRITE;
+    actor_sink_write(persister->actor, persister->ticket, rows, page->count);
+}
+
+/* Trims drop from the front. So when older rows are there and the cursor's row and all behind it are not, the store never
+ * had them: it was put back, and numbers that the sink knows are given anew to other rows. */
+static void settle_doubt(struct persister *persister, bool ahead)
+{
+    persister->doubts = false;
+    persister->ahead = ahead;
+    if (ahead) {
+        actor_count(persister->actor, METRIC_SINK_FAILURES, ERROR_CONFLICT, 1);
+        ACTOR_LOG(persister->actor, LOG_ERROR, "sink-ahead-of-store", L_U64("cursor", persister->cursor),
+                  L_STR("hint", "the store is older than the sink's file; stop, move that file away and start"));
+    }
+    persister->phase = PHASE_IDLE;
+    look(persister);
+}
+
+static void on_rows(struct persister *persister, const struct msg_page *page)
+{
+    if (persister->phase == PHASE_AT_CURSOR && page->count == 0) {
+        ask_rows(persister, PHASE_AT_START, 0, 1);
+    } else if (persister->phase != PHASE_PAGE) {
+        settle_doubt(persister, persister->phase == PHASE_AT_START && page->count > 0);
+    } else if (page->count > 0) {
+        write_page(persister, page);
+    } else {
+        if (!persister->grew)
+            persister->last = persister->cursor;
+        gauge_rows(persister);
+        wait_in(persister, PHASE_IDLE, persister->grew ? 0 : LOOK_MS);
+    }
+}
+
+static void on_page(void *self, const struct msg_page *page)
+{
+    struct persister *persister = persister_of(self);
+
+    CHECK(page->ticket == persister->ticket);
+    CHECK(persister->phase == PHASE_PAGE || persister->phase == PHASE_AT_CURSOR || persister->phase == PHASE_AT_START);
+    if (page->error == ERROR_OK || page->error == ERROR_NOT_FOUND) {
+        on_rows(persister, page);
+        return;
+    }
+    actor_count(persister->actor, METRIC_SINK_FAILURES, page->error, 1);
+    pause_after(persister, page->error, "outbox-unreadable");
+}
+
+static void on_outbox_grew(void *self, const struct msg_outbox_grew *msg)
+{
+    struct persister *persister = persister_of(self);
+
+    if (msg->last > persister->last)
+        persister->last = msg->last;
+    persister->grew = true;
+    if (!persister->has_cursor)
+        return;
+    /* A message from before a restart may be old too, so this alone proves nothing. */
+    if (msg->last < persister->cursor && !persister->ahead)
+        persister->doubts = true;
+    gauge_rows(persister);
+    if (persister->phase == PHASE_IDLE)
+        look(persister);
+}
+
+/* --- the sink --- */
+
+static void on_written(struct persister *persister, uint64_t cursor)
+{
+    if (!persister->has_cursor) {
+        persister->has_cursor = true;
+        persister->doubts = cursor > 0;
+        ACTOR_LOG(persister->actor, LOG_INFO, "sink-cursor", L_U64("cursor", cursor));
+    } else {
+        actor_count(persister->actor, METRIC_SINK_ROWS, 0, cursor > persister->cursor ? cursor - persister->cursor : 0);
+    }
+    persister->cursor = cursor;
+    persister->pause_ms = 0;
+    gauge_rows(persister);
+    if (persister->cursor - persister->trimmed >= TRIM_LAG_ROWS || persister->quiescing)
+        trim(persister);
+    persister->phase = PHASE_IDLE;
+    look(persister);
+}
+
+static void on_sink(void *self, uint64_t ticket, enum error error, uint64_t cursor)
+{
+    struct persister *persister = persister_of(self);
+
+    CHECK((persister->phase == PHASE_CURSOR || persister->phase == PHASE_WRITE) && ticket == persister->ticket);
+    if (error == ERROR_OK) {
+        on_written(persister, cursor);
+        return;
+    }
+    actor_count(persister->actor, METRIC_SINK_FAILURES, error, 1);
+    if (error == ERROR_CORRUPT)
+        actor_fail(persister->actor, error, "the sink's database is damaged");
+    else
+        pause_after(persister, error, "sink-refused");
+}
+
+static void on_committed(void *self, const struct msg_committed *msg)
+{
+    struct persister *persister = persister_of(self);
+
+    CHECK(msg->ticket == persister->trim_ticket);
+    persister->trim_ticket = 0;
+    if (msg->error == ERROR_OK)
+        persister->trimmed = persister->trim_to;
+    else
+        ACTOR_LOG(persister->actor, LOG_WARN, "trim-refused", L_ERROR(msg->error));
+}
+
+static void on_timer(void *self, uint64_t timer)
+{
+    struct persister *persister = persister_of(self);
+
+    if (timer == TIMER_TRIM) {
+        trim(persister);
+        actor_timer(persister->actor, TIMER_TRIM, actor_now(persister->actor) + TRIM_MS);
+    } else if (persister->phase == PHASE_IDLE || persister->phase == PHASE_PAUSED) {
+        look(persister);
+    }
+}
+
+/* The batch in hand ends; what is left stays in the outbox for the next start. */
+static void on_quiesce(void *self, const struct msg_quiesce *msg)
+{
+    struct persister *persister = persister_of(self);
+
+    (void)msg;
+    persister->quiescing = true;
+    trim(persister);
+}
+
+static void on_command(void *self, const struct msg_command *msg)
+{
+    struct persister *persister = persister_of(self);
+    struct msg_command_done done = {.ticket = msg->ticket,
+                                    .error = ERROR_UNSUPPORTED,
+                                    .body = SLICE("{\"message\":\"the persister has no commands\"}")};
+    enum error sent = send_command_done(persister->actor, ACTOR_SUPERVISOR, &done);
+
+    CHECK(sent == ERROR_OK);
+}
+
+/* JOB is addressed here for sinks that need work per row; nothing subscribes, so none can come. */
+static void on_job(void *self, const struct msg_job *msg)
+{
+    struct persister *persister = persister_of(self);
+    enum error sent =
+        send_release(persister->actor, ACTOR_STORE, &(struct msg_release){.job = msg->id, .fence = msg->fence});
+
+    ACTOR_LOG(persister->actor, LOG_WARN, "unexpected-job", L_TEXT("queue", msg->queue), L_ERROR(sent));
+}
+
+static const union msg_handler handlers[MSG_COUNT] = {
+    [MSG_QUIESCE] = {.quiesce = on_quiesce}, [MSG_COMMAND] = {.command = on_command},
+    [MSG_COMMITTED] = {.committed = on_committed}, [MSG_PAGE] = {.page = on_page},
+    [MSG_JOB] = {.job = on_job}, [MSG_OUTBOX_GREW] = {.outbox_grew = on_outbox_grew},
+};
+
+const struct actor_spec persister_spec = {
+    .index = ACTOR_PERSISTER,
+    .state_size = sizeof(struct persister),
+    .start = start,
+    .handlers = handlers,
+    .on_timer = on_timer,
+    .on_sink = on_sink,
+};
