@@ -1,0 +1,64 @@
+/* model - what the parts of the cloud share. Private to tests/cloud. */
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "tests/cloud/cloud.h"
+
+enum { CLOUD_MINUTE_MAX = 100000, CLOUD_PLANS_MAX = 16 };
+
+struct cloud_fault_state {
+    int64_t until_ms;
+    unsigned permille;
+};
+
+/* Message-IDs by hash: open addressing, never shrinks. Count 0 marks a free slot. */
+struct mail_slot {
+    uint64_t hash, count;
+};
+
+/* Orders still to be placed. */
+struct order_plan {
+    int64_t next_ms;
+    uint32_t left, gap_ms;
+};
+
+struct delivery {
+    uint64_t ticket;
+    int64_t due_ms;
+    unsigned attempt; /* requests sent so far */
+    bool under_way, repeated;
+    const struct cloud_hook *hook;
+    char webhook_id[37], event_id[37], triggered_at[32], hmac[48], order_name[24];
+    struct buffer body;
+};
+
+struct cloud {
+    uint64_t random;
+    struct cloud_options options;
+    struct cloud_counts counts;
+    struct cloud_fault_state faults[CLOUD_SERVICE_COUNT][CLOUD_FAULT_COUNT];
+    struct buffer body, text, log;
+    int64_t *minute; /* times of the latest worked requests, a ring of gemini_per_minute */
+    uint64_t worked;
+    int64_t day;
+    uint32_t worked_today;
+    struct mail_slot *mails;
+    size_t mail_room, mail_used;
+    struct delivery **deliveries; /* in no order; freed ones are replaced by the last */
+    size_t delivery_count, delivery_room;
+    struct order_plan plans[CLOUD_PLANS_MAX];
+    uint64_t next_ticket, next_order;
+};
+
+uint64_t cloud_random(struct cloud *cloud);
+/* 0 to bound - 1. */
+uint64_t cloud_random_below(struct cloud *cloud, uint64_t bound);
+/* Rolls the dice for one fault. */
+bool cloud_meets(struct cloud *cloud, enum cloud_service service, enum cloud_fault fault, int64_t now_ms);
+/* Adds a line to the effect log; the caller gives the members behind the common ones, each starting with a comma. */
+void cloud_log(struct cloud *cloud, int64_t now_ms, const char *service, const char *what, struct slice members);
+/* A JSON string, quotes included. Bytes that are no UTF-8 become '?'. */
+void cloud_json_text(struct buffer *into, struct slice text);
+
+void cloud_gemini_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_smtp_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_shopify_fini(struct cloud *cloud);
