@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/io/sink.h"
 #include "proto/check.h"
+#include "runtime/io/helper_thread.h"
 #include <fcntl.h>
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -316,7 +316,7 @@ struct sink *sink_open_sqlite(const char *path,
     CHECK(sink->event >= 0);
     CHECK(pthread_mutex_init(&sink->lock, NULL) == 0);
     CHECK(pthread_cond_init(&sink->changed, NULL) == 0);
-    CHECK(pthread_create(&sink->thread, NULL, work, sink) == 0);
+    helper_thread_start(&sink->thread, work, sink);
     return sink;
 }
 
