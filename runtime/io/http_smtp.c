@@ -47,6 +47,8 @@ bool smtp_prepare(struct transfer *transfer, const char *secret)
     TRANSFER_SET(transfer, CURLOPT_UPLOAD, 1L);
     TRANSFER_SET(transfer, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body.size);
     TRANSFER_SET(transfer, CURLOPT_USE_SSL, (long)(call->starttls_required ? CURLUSESSL_ALL : CURLUSESSL_NONE));
+    /* After a refusal libcurl waits for the answer to its QUIT past the call's own time-out, up to this. */
+    TRANSFER_SET(transfer, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)call->timeout_ms / 1000 + 1);
     TRANSFER_SET(transfer, CURLOPT_NOPROGRESS, 0L);
     TRANSFER_SET(transfer, CURLOPT_XFERINFOFUNCTION, on_progress);
     TRANSFER_SET(transfer, CURLOPT_XFERINFODATA, transfer);

@@ -148,9 +148,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *context)
     while (line.size > 0 && strchr(" \t\r\n", line.data[line.size - 1]) != NULL)
         line.size--;
     if (transfer->call.kind == CALL_SMTP) {
-        /* The text of the last reply is the answer's body: its enhanced code tells a full mailbox from a ban. */
-        buffer_clear(&transfer->body);
-        buffer_append(&transfer->body, line.data, line.size);
+        /* The text of the last reply is the answer's body: its enhanced code tells a full mailbox from a ban.
+         * 221 answers libcurl's own QUIT. */
+        if (line.size < 3 || memcmp(line.data, "221", 3) != 0) {
+            buffer_clear(&transfer->body);
+            buffer_append(&transfer->body, line.data, line.size);
+        }
     } else if (line.size >= 5 && memcmp(line.data, "HTTP/", 5) == 0) {
         buffer_clear(&transfer->header_text); /* what came before belonged to a 1xx */
         transfer->header_count = 0;
