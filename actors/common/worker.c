@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: MIT
+#include "actors/common/worker.h"
+#include "store/client.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKER_MAGIC = 0x574f524b, JOBS_MAX = 64, AGAIN_MS = 500, TIMER_SUBSCRIBE = 1000, TIMER_DEADLINE = 1001 };
+static const int64_t DEADLINE_MARGIN_MS = 300;
+
+enum worker_phase {
+    PHASE_FREE,
+    PHASE_PERMIT, /* the limiter is asked */
+    PHASE_NOTE,   /* the intent is on its way to the disk */
+    PHASE_CALL,   /* the call is out */
+    PHASE_END,    /* the outcome is on its way to the disk */
+};
+
+struct worker_job {
+    enum worker_phase phase;
+    uint64_t ticket; /* of what is under way; 0 while a commit waits to be sent again */
+    uint64_t id, fence, attempt, run;
+    int64_t created_ms, called_ms;
+    char *gate, *step_name;
+    char name[32]; /* the job's stable name for connectors */
+    struct buffer payload, state;
+    bool is_task, has_permit, has_note;
+    struct payload_task task; /* borrows payload */
+    const struct worker_skill *skill;
+    json_t *inputs;
+    struct connector_settings settings;
+    struct scratch scratch;
+    struct step step;
+    struct buffer ops; /* END: what is committed */
+    enum outcome_kind outcome;
+};
+
+static struct worker *worker_of(void *self)
+{
+    struct worker *worker;
+
+    CAST_OBJ(worker, self, WORKER_MAGIC);
+    return worker;
+}
+
+/* ---- the table ---- */
+
+static struct worker_job *job_by_ticket(struct worker *worker, uint64_t ticket, enum worker_phase phase)
+{
+    for (size_t i = 0; i < worker->job_room; i++)
+        if (worker->jobs[i].phase == phase && worker->jobs[i].ticket == ticket)
+            return &worker->jobs[i];
+    return NULL;
+}
+
+static void job_free(struct worker_job *job)
+{
+    free(job->gate);
+    free(job->step_name);
+    buffer_free(&job->payload);
+    buffer_free(&job->state);
+    buffer_free(&job->ops);
+    json_decref(job->inputs);
+    step_fini(&job->step);
+    scratch_free(&job->scratch);
+    *job = (struct worker_job){.phase = PHASE_FREE};
+}
+
+static void job_forget(struct worker *worker, struct worker_job *job)
+{
+    actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, -1);
+    job_free(job);
+}
+
+static struct connector_job job_view(const struct worker_job *job)
+{
+    return (struct connector_job){.id = slice_of(job->name), .created_ms = job->created_ms, .inputs = job->inputs,
+                                  .state = buffer_slice(&job->state)};
+}
+
+/* ---- ends ---- */
+
+static void report(struct worker *worker, struct worker_job *job, enum error outcome, const struct usage *usage)
+{
+    struct msg_usage msg = {.gate = slice_of(job->gate), .outcome = outcome};
+
+    if (!job->has_permit)
+        return;
+    job->has_permit = false;
+    if (usage != NULL && usage->limited)
+        msg.outcome = ERROR_LIMITED;
+    else if (usage != NULL && usage->overloaded && error_class(outcome) != RETRY_TRANSIENT)
+        msg.outcome = ERROR_FAILED;
+    if (usage != NULL && usage->retry_after_ms > 0)
+        msg.retry_after_ms = usage->retry_after_ms;
+    msg.day_quota = usage != NULL && usage->day_quota;
+    /* A report that gets lost makes the limiter count the call as under way for longer: never too little. */
+    if (send_usage(worker->actor, ACTOR_LIMITER, &msg) != ERROR_OK)
+        ACTOR_LOG(worker->actor, LOG_WARN, "usage_not_reported", L_TEXT("gate", msg.gate));
+}
+
+static void job_release(struct worker *worker, struct worker_job *job)
+{
+    struct msg_release msg = {.job = job->id, .fence = job->fence};
+
+    report(worker, job, ERROR_SHUTDOWN, NULL);
+    if (send_release(worker->actor, ACTOR_STORE, &msg) != ERROR_OK) {
+        /* The inbox of the store is full; the lease stays in our hand until there is room. */
+        job->phase = PHASE_END;
+        job->ticket = 0;
+        buffer_clear(&job->ops);
+        actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, actor_now(worker->actor) + AGAIN_MS);
+        return;
+    }
+    job_forget(worker, job);
+}
+
+/* Sends the outcome, or arranges for it to be sent again. */
+static void job_commit(struct worker *worker, struct worker_job *job)
+{
+    uint64_t ticket = actor_ticket(worker->actor);
+
+    job->phase = PHASE_END;
+    if (store_commit(worker->actor, ticket, &job->ops) == ERROR_OK) {
+        job->ticket = ticket;
+        return;
+    }
+    job->ticket = 0;
+    actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, actor_now(worker->actor) + AGAIN_MS);
+}
+
+static void log_end(struct worker *worker, const struct worker_job *job, const struct outcome *outcome)
+{
+    static const char *const events[] = {[OUTCOME_DONE] = "step_done", [OUTCOME_FAILED] = "step_failed",
+                                         [OUTCOME_RETRY] = "step_again", [OUTCOME_PARK] = "step_parked",
+                                         [OUTCOME_DOUBT] = "step_doubted"};
+    bool needs_person = outcome->kind == OUTCOME_DOUBT || error_class(outcome->error) == RETRY_HUMAN;
+    enum log_level level = outcome->kind == OUTCOME_DONE                     ? LOG_DEBUG
+                           : needs_person || outcome->kind == OUTCOME_FAILED ? LOG_WARN
+                                                                             : LOG_INFO;
+
+    ACTOR_LOG(worker->actor, level, events[outcome->kind], L_ERROR(outcome->error), L_U64("job_id", job->id),
+              L_STR("step", job->step_name), L_U64("attempt", job->attempt));
+}
+
+/* The step has ended one way or another: says so in one commit. */
+static void job_end(struct worker *worker, struct worker_job *job)
+{
+    struct outcome_job view = {.id = job->id, .fence = job->fence, .run = job->run, .attempt = job->attempt,
+                               .step = slice_of(job->step_name), .has_note = job->has_note,
+                               .task = job->is_task ? &job->task : NULL, .now_ms = actor_wall(worker->actor),
+                               .random = actor_random(worker->actor), .offline_in_a_row = worker->offline_in_a_row};
+    struct outcome outcome = outcome_of(&view, &job->step);
+    struct buffer result = {NULL, 0, 0};
+
+    if (outcome.kind == OUTCOME_DONE) {
+        if (job->skill->done != NULL)
+            job->skill->done(worker->actor, job->inputs, job->step.result);
+        json_write(&result, job->step.result);
+    }
+    if (job->step.kind == STEP_RETRY && job->step.error == ERROR_OFFLINE)
+        worker->offline_in_a_row++;
+    else if (job->step.kind == STEP_DONE)
+        worker->offline_in_a_row = 0;
+    log_end(worker, job, &outcome);
+    job->outcome = outcome.kind;
+    buffer_clear(&job->ops);
+    outcome_put(&job->ops, &view, &outcome, buffer_slice(&result), job->step.detail);
+    buffer_free(&result);
+    job_commit(worker, job);
+}
+
+static void job_fail(struct worker *worker, struct worker_job *job, enum error error, const char *text)
+{
+    step_fini(&job->step);
+    step_start(&job->scratch, &job->step);
+    step_fail(&job->scratch, &job->step, error, "%s", text);
+    job_end(worker, job);
+}
+
+/* ---- the way out ---- */
+
+static void job_call(struct worker *worker, struct worker_job *job)
+{
+    uint64_t ticket = actor_ticket(worker->actor);
+
+    actor_hand(worker->actor, job->id, job->run);
+    if (actor_request(worker->actor, ticket, &job->step.call) != ERROR_OK) {
+        report(worker, job, ERROR_SHUTDOWN, NULL);
+        job_fail(worker, job, ERROR_FULL, "too many calls are out");
+        return;
+    }
+    job->phase = PHASE_CALL;
+    job->ticket = ticket;
+    job->called_ms = actor_now(worker->actor);
+}
+
+static void job_note(struct worker *worker, struct worker_job *job)
+{
+    struct buffer ops = {NULL, 0, 0};
+    uint64_t ticket = actor_ticket(worker->actor);
+
+    op_put_note(&ops, &(struct op_note){.job = job->id, .fence = job->fence, .state = job->step.state});
+    enum error error = store_commit(worker->actor, ticket, &ops);
+    buffer_free(&ops);
+    if (error != ERROR_OK) {
+        job_release(worker, job);
+        return;
+    }
+    job->phase = PHASE_NOTE;
+    job->ticket = ticket;
+}
+
+static void job_go(struct worker *worker, struct worker_job *job)
+{
+    if (job->step.needs_note)
+        job_note(worker, job);
+    else
+        job_call(worker, job);
+}
+
+static void job_ask(struct worker *worker, struct worker_job *job)
+{
+    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor), .gate = slice_of(job->gate), .cost = 1,
+                                 .asker = worker->actor->spec->index};
+
+    if (ask.gate.size == 0) {
+        job_go(worker, job);
+        return;
+    }
+    if (send_permit_ask(worker->actor, ACTOR_LIMITER, &ask) != ERROR_OK) {
+        job_release(worker, job);
+        return;
+    }
+    job->phase = PHASE_PERMIT;
+    job->ticket = ask.ticket;
+}
+
+/* The connector has spoken. */
+static void job_follow(struct worker *worker, struct worker_job *job)
+{
+    if (job->step.kind == STEP_REQUEST || job->step.kind == STEP_PROBE)
+        job_ask(worker, job);
+    else
+        job_end(worker, job);
+}
+
+/* ---- a new job ---- */
+
+static const struct worker_skill *skill_find(const struct worker_kind *kind, struct slice name)
+{
+    for (const struct worker_skill *skill = kind->skills; skill->name != NULL; skill++)
+        if (slice_is(name, skill->name))
+            return skill;
+    return NULL;
+}
+
+static void job_begin(struct worker *worker, struct worker_job *job)
+{
+    struct payload payload;
+    struct json_problem problem;
+
+    if (!payload_take(buffer_slice(&job->payload), &payload) || payload.id != PAYLOAD_TASK) {
+        job_fail(worker, job, ERROR_MALFORMED, "the payload is no task");
+        return;
+    }
+    job->task = payload.task;
+    job->is_task = true;
+    job->skill = skill_find(worker->kind, job->task.skill);
+    if (job->skill == NULL || !slice_is(job->task.mode, "live")) {
+        job_fail(worker, job, job->skill == NULL ? ERROR_UNSUPPORTED : ERROR_INVALID,
+                 job->skill == NULL ? "no such skill in this queue" : "only live steps are worked off");
+        return;
+    }
+    json_t *input = json_read(job->task.input, &problem);
+    step_start(&job->scratch, &job->step);
+    if (!json_is_object(input))
+        step_fail(&job->scratch, &job->step, ERROR_MALFORMED, "the input is no JSON object");
+    else
+        job->inputs = job->skill->prepare(actor_config(worker->actor), input, &job->settings, &job->scratch, &job->step);
+    json_decref(input);
+    if (job->inputs == NULL) {
+        job_end(worker, job);
+        return;
+    }
+    if (job->task.timeout_ms > 0 && job->task.timeout_ms < INT32_MAX)
+        job->settings.timeout_ms = (uint32_t)job->task.timeout_ms;
+    struct connector_job view = job_view(job);
+    job->skill->connector->begin(&view, &job->settings, actor_wall(worker->actor), &job->scratch, &job->step);
+    job_follow(worker, job);
+}
+
+static void on_job(void *self, const struct msg_job *msg)
+{
+    struct worker *worker = worker_of(self);
+    struct worker_job *job = NULL;
+
+    for (size_t i = 0; i < worker->job_room && job == NULL; i++)
+        if (worker->jobs[i].phase == PHASE_FREE)
+            job = &worker->jobs[i];
+    /* Past the window a lease may still be on its way from before the window changed. */
+    if (job == NULL || worker->is_quiescing) {
+        if (send_release(worker->actor, ACTOR_STORE, &(struct msg_release){msg->id, msg->fence}) != ERROR_OK)
+            ACTOR_LOG(worker->actor, LOG_WARN, "release_not_sent", L_U64("job_id", msg->id));
+        return;
+    }
+    *job = (struct worker_job){.phase = PHASE_PERMIT, .id = msg->id, .fence = msg->fence, .attempt = msg->attempt,
+                               .run = msg->run, .created_ms = msg->created_ms, .gate = slice_dup(msg->gate),
+                               .step_name = slice_dup(msg->step), .has_note = msg->state.size > 0};
+    snprintf(job->name, sizeof(job->name), "job-%llu", (unsigned long long)msg->id);
+    buffer_append(&job->payload, msg->payload.data, msg->payload.size);
+    buffer_append(&job->state, msg->state.data, msg->state.size);
+    job_begin(worker, job);
+}
+
+/* ---- answers ---- */
+
+static void on_permit(void *self, const struct msg_permit *msg)
+{
+    struct worker *worker = worker_of(self);
+    struct worker_job *job = job_by_ticket(worker, msg->ticket, PHASE_PERMIT);
+
+    if (job == NULL) {
+        /* Given back meanwhile. The limiter learns of a permit without a call by its own time-out. */
+        return;
+    }
+    job->has_permit = msg->error == ERROR_OK;
+    if (worker->is_quiescing)
+        job_release(worker, job);
+    else if (msg->error == ERROR_OK)
+        job_go(worker, job);
+    else if (msg->error == ERROR_INVALID)
+        job_fail(worker, job, ERROR_INVALID, "no limit is configured for this gate");
+    else
+        job_release(worker, job);
+}
+
+static void note_committed(struct worker *worker, struct worker_job *job, enum error error)
+{
+    if (error == ERROR_OK) {
+        buffer_clear(&job->state);
+        buffer_append(&job->state, job->step.state.data, job->step.state.size);
+        job->has_note = true;
+        job_call(worker, job);
+    } else if (error == ERROR_FENCED) {
+        ACTOR_LOG(worker->actor, LOG_WARN, "lease_lost", L_U64("job_id", job->id));
+        report(worker, job, ERROR_SHUTDOWN, NULL);
+        job_forget(worker, job);
+    } else
+        job_release(worker, job); /* nothing was sent */
+}
+
+static void on_committed(void *self, const struct msg_committed *msg)
+{
+    struct worker *worker = worker_of(self);
+    struct worker_job *job = job_by_ticket(worker, msg->ticket, PHASE_NOTE);
+
+    if (job != NULL) {
+        note_committed(worker, job, msg->error);
+        return;
+    }
+    job = job_by_ticket(worker, msg->ticket, PHASE_END);
+    if (job == NULL)
+        return;
+    if (msg->error == ERROR_OK) {
+        job_forget(worker, job);
+    } else if (msg->error == ERROR_FENCED || msg->error == ERROR_NOT_FOUND) {
+        ACTOR_LOG(worker->actor, LOG_WARN, "lease_lost", L_U64("job_id", job->id));
+        job_forget(worker, job);
+    } else {
+        ACTOR_LOG(worker->actor, LOG_WARN, "outcome_not_written", L_ERROR(msg->error), L_U64("job_id", job->id));
+        job->ticket = 0;
+        actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, actor_now(worker->actor) + AGAIN_MS);
+    }
+}
+
+void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
+{
+    struct worker *worker = worker_of(self);
+    struct worker_job *job = job_by_ticket(worker, ticket, PHASE_CALL);
+    struct usage usage = {.retry_after_ms = -1};
+    int64_t wall = actor_wall(worker->actor);
+
+    if (job == NULL)
+        return; /* given back at the end */
+    step_fini(&job->step);
+    struct connector_job view = job_view(job);
+    job->skill->connector->answer(&view, &job->settings, answer, wall, &job->scratch, &job->step);
+    job->skill->connector->usage(&job->settings, answer, wall, &usage);
+    enum error outcome = job->step.kind == STEP_DONE || job->step.kind == STEP_REQUEST || job->step.kind == STEP_PROBE
+                             ? ERROR_OK
+                             : job->step.error;
+    actor_count(worker->actor, METRIC_CALLS, outcome, 1);
+    actor_observe(worker->actor, METRIC_CALL_SECONDS, (double)(actor_now(worker->actor) - job->called_ms) / 1000);
+    if (job->skill->used != NULL)
+        job->skill->used(worker->actor, &usage);
+    report(worker, job, outcome, &usage);
+    job_follow(worker, job);
+}
+
+/* ---- life ---- */
+
+static void subscribe(struct worker *worker)
+{
+    struct msg_subscribe msg = {.queue = slice_of(worker->kind->queue),
+                                .window = worker->is_quiescing ? 0 : worker->job_room};
+
+    if (send_subscribe(worker->actor, ACTOR_STORE, &msg) != ERROR_OK)
+        actor_timer(worker->actor, TIMER_SUBSCRIBE, actor_now(worker->actor) + AGAIN_MS);
+}
+
+static void on_quiesce(void *self, const struct msg_quiesce *msg)
+{
+    struct worker *worker = worker_of(self);
+
+    worker->is_quiescing = true;
+    subscribe(worker);
+    actor_timer(worker->actor, TIMER_DEADLINE, msg->deadline_ms - DEADLINE_MARGIN_MS);
+    for (size_t i = 0; i < worker->job_room; i++)
+        if (worker->jobs[i].phase == PHASE_PERMIT)
+            job_release(worker, &worker->jobs[i]);
+}
+
+/* Calls that are still out are given back with the note they have: who takes them next probes, or asks. */
+static void give_back(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->job_room; i++)
+        if (worker->jobs[i].phase == PHASE_CALL || worker->jobs[i].phase == PHASE_NOTE)
+            job_release(worker, &worker->jobs[i]);
+}
+
+void worker_on_timer(void *self, uint64_t timer)
+{
+    struct worker *worker = worker_of(self);
+
+    if (timer == TIMER_SUBSCRIBE) {
+        subscribe(worker);
+        return;
+    }
+    if (timer == TIMER_DEADLINE) {
+        give_back(worker);
+        return;
+    }
+    CHECK(timer >= 1 && timer <= worker->job_room);
+    struct worker_job *job = &worker->jobs[timer - 1];
+    if (job->phase != PHASE_END || job->ticket != 0)
+        return;
+    if (job->ops.size > 0)
+        job_commit(worker, job);
+    else
+        job_release(worker, job);
+}
+
+enum error worker_start(struct worker *worker, struct actor *actor, const struct worker_kind *kind)
+{
+    int64_t window = kind->window(actor_config(actor));
+
+    *worker = (struct worker){.magic = WORKER_MAGIC, .actor = actor, .kind = kind};
+    worker->job_room = window < 1 ? 1 : window > JOBS_MAX ? JOBS_MAX : (size_t)window;
+    worker->jobs = xcalloc(worker->job_room, sizeof(worker->jobs[0]));
+    subscribe(worker);
+    return ERROR_OK;
+}
+
+void worker_stop(void *self)
+{
+    struct worker *worker = worker_of(self);
+
+    for (size_t i = 0; i < worker->job_room; i++)
+        job_free(&worker->jobs[i]);
+    free(worker->jobs);
+}
+
+/* Workers read nothing and have no commands: a page or a command here is a bug of ours. */
+static void on_page(void *self, const struct msg_page *msg)
+{
+    (void)self;
+    (void)msg;
+    CHECK(!"a page nobody asked for");
+}
+
+static void on_command(void *self, const struct msg_command *msg)
+{
+    struct worker *worker = worker_of(self);
+
+    CHECK(send_command_done(worker->actor, ACTOR_SUPERVISOR,
+                            &(struct msg_command_done){.ticket = msg->ticket, .error = ERROR_UNSUPPORTED,
+                                                       .body = SLICE("{\"message\":\"no such command here\"}")}) ==
+          ERROR_OK);
+}
+
+const union msg_handler worker_handlers[MSG_COUNT] = {
+    [MSG_QUIESCE].quiesce = on_quiesce,       [MSG_COMMAND].command = on_command, [MSG_COMMITTED].committed = on_committed,
+    [MSG_PAGE].page = on_page,                [MSG_JOB].job = on_job,             [MSG_PERMIT].permit = on_permit,
+};
