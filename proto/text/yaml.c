@@ -182,7 +182,7 @@ static bool take_key(struct builder *builder, const yaml_event_t *event)
     if (size == 0 || size > KEY_BYTES_MAX)
         return fail_at(builder, event->start_mark, size == 0 ? "a key is empty" : "a key is too long");
     if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && strcmp(text, "<<") == 0)
-        return fail_at(builder, event->start_mark, "merge keys (<<) are not part of this format; write the entries out");
+        return fail_at(builder, event->start_mark, "merge keys (<<) are not part of this format");
     frame->key = slice_dup((struct slice){text, size});
     frame->key_line = (unsigned)event->start_mark.line + 1;
     frame->key_column = (unsigned)event->start_mark.column + 1;

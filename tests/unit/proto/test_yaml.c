@@ -29,7 +29,7 @@ static const struct {
     {"a: !!str 1\n", "f.yaml:1:4: tags (!) are not part of this format"},
     {"a: ! {}\n", "f.yaml:1:4: tags (!) are not part of this format"},
     {"a: &x []\n", "f.yaml:1:4: anchors (&) are not part of this format"},
-    {"<<: 1\n", "f.yaml:1:1: merge keys (<<) are not part of this format; write the entries out"},
+    {"<<: 1\n", "f.yaml:1:1: merge keys (<<) are not part of this format"},
     {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document begins here; one file holds one document"},
     {"%YAML 1.1\n---\na: 1\n", "f.yaml:1:1: directives (%) are not part of this format"},
     {"? [a]\n: 1\n", "f.yaml:1:3: a key must be a plain text"},

@@ -1,0 +1,109 @@
+/* config - what can be set: one immutable snapshot made from purser.yaml and the files it names. All or nothing: a file
+ * with one wrong line gives a problem with its place and no config. Only names of secrets are in it, never values. */
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "proto/slice.h"
+#include "proto/text/yaml.h"
+
+#define OPTION_FIELD_text char *
+#define OPTION_FIELD_path char *
+#define OPTION_FIELD_choice char *
+#define OPTION_FIELD_secret char *
+#define OPTION_FIELD_flag bool
+#define OPTION_FIELD_integer int64_t
+#define OPTION_FIELD_duration int64_t
+#define OPTION_FIELD_size int64_t
+
+enum hook_scheme { HOOK_SHOPIFY, HOOK_HMAC_SHA256 };
+enum hook_encoding { HOOK_HEX, HOOK_BASE64 };
+
+/* An endpoint that takes webhooks: POST /hooks/NAME. */
+struct hook {
+    char *name;
+    enum hook_scheme scheme;
+    char *topic;   /* the one topic of this endpoint; NULL when `topics` lists the allowed ones */
+    char **topics; /* allowed values of the (unsigned) topic header */
+    size_t topic_count;
+    char *shop;                  /* shop domain or any name of the sender; the endpoint's name when not set */
+    char *secret, *old_secret;   /* secret names; old_secret is NULL outside a rotation */
+    char *header;                /* header with the signature */
+    enum hook_encoding encoding; /* of the signature */
+};
+
+/* A queue that producers may push to. */
+struct queue_rule {
+    char *name;
+    bool ordered;      /* jobs of one key are worked one after the other */
+    int64_t attempts;  /* charged attempts before a job is buried */
+    int64_t depth_max; /* further pushes are refused */
+};
+
+enum { LIMIT_WINDOWS_MAX = 4 };
+
+/* What a gate lets through. 0 means: not bounded this way. */
+struct limit {
+    char *gate, *api; /* "gemini/default", "gemini" */
+    struct {
+        int64_t count, per_ms; /* at most `count` in any span of per_ms */
+    } windows[LIMIT_WINDOWS_MAX];
+    size_t window_count;
+    int64_t bucket_size, bucket_refill_milli_per_s; /* tokens; thousandths of a token per second */
+    int64_t per_day, concurrency;
+};
+
+/* Millionths of the currency's unit per million tokens, from an instant on. */
+struct price {
+    char *model;
+    int64_t from_ms, input_micros, output_micros;
+};
+
+struct prompt {
+    char *file, *name;
+    int64_t version;
+    char *model;  /* NULL: gemini_model */
+    char *system; /* what the model is told before; no expressions */
+    char *text;   /* template with {{ expressions }} */
+    char *answer; /* schema of the answer as JSON text; NULL: free text */
+    int64_t input_chars_max, output_tokens_max;
+};
+
+struct workflow;
+
+struct config {
+#define OPTION(type, name, standard, min, max, doc) OPTION_FIELD_##type name;
+#include "config/options.def"
+#undef OPTION
+    char *file, *folder; /* where it came from; NULL for config_default() */
+    struct hook *hooks;
+    size_t hook_count;
+    struct queue_rule *queues;
+    size_t queue_count;
+    struct limit *limits;
+    size_t limit_count;
+    char *price_currency; /* NULL without prices */
+    struct price *prices;
+    size_t price_count;
+    struct prompt *prompts; /* in the order of their files */
+    size_t prompt_count;
+    struct workflow **workflows; /* sorted by file name */
+    size_t workflow_count;
+};
+
+/* Reads a config file and all it names. NULL with a problem. The caller frees the config with config_free(). */
+struct config *config_load(const char *path, struct text_problem *problem);
+/* What holds when the file says nothing: no hooks, queues, limits, prompts or workflows; relative paths as they are. */
+struct config *config_default(void);
+void config_free(struct config **config);
+
+/* The entry of that name, or NULL. */
+const struct hook *config_hook(const struct config *config, struct slice name);
+const struct queue_rule *config_queue(const struct config *config, struct slice name);
+const struct limit *config_limit(const struct config *config, struct slice gate);
+const struct prompt *config_prompt(const struct config *config, struct slice name);
+/* The price that holds for a model at an instant, or NULL when none is known. */
+const struct price *config_price(const struct config *config, struct slice model, int64_t now_ms);
+
+/* Every key as Markdown: name, type, default, range, meaning (docs/reference/config.md). */
+void config_print_reference(struct buffer *into);
+/* A complete purser.yaml at its defaults, each key with its meaning (config/purser.example.yaml). */
+void config_print_example(struct buffer *into);
