@@ -62,7 +62,7 @@ struct prompt {
     int64_t version;
     char *model;  /* NULL: gemini_model */
     char *system; /* what the model is told before; no expressions */
-    char *text;   /* template with {{ expressions }} */
+    char *text;   /* template; {{ name }} is one of the vars of the step */
     char *answer; /* schema of the answer as JSON text; NULL: free text */
     int64_t input_chars_max, output_tokens_max;
 };
@@ -85,7 +85,7 @@ struct config {
     size_t price_count;
     struct prompt *prompts; /* in the order of their files */
     size_t prompt_count;
-    struct workflow **workflows; /* sorted by file name */
+    struct workflow **workflows; /* in the order of their file names */
     size_t workflow_count;
 };
 

@@ -244,6 +244,7 @@ static void test_shipped(void **state)
     assert_non_null(config);
     assert_true(config->allow_plain_loopback);
     assert_non_null(config_prompt(config, SLICE("order-thanks")));
+    assert_true(config->workflow_count > 0);
     assert_non_null(config_limit(config, SLICE("smtp/default")));
     const struct price *price = config_price(config, SLICE("gemini-3.8-flash"), INT64_C(1796000000000));
     assert_int_equal(price->input_micros, 750000);
@@ -282,6 +283,41 @@ static void test_example(void **state)
     buffer_free(&shipped);
 }
 
+static void test_workflows(void **state)
+{
+    static const char steps[] = "steps:\n  - id: a\n    generate: {prompt: p}\n";
+    static const char *const starts[][2] = {
+        {"mode: live\non:\n  - webhook: h\n", "4:14: there is no hook \"h\" in the configuration; known: a, b"},
+        {"mode: live\non:\n  - webhook: a\n    topic: y\n", "4:14: the hook \"a\" does not take the topic \"y\""},
+        {"mode: shadow\non:\n  - queue: r\n", "4:12: there is no queue \"r\" in the configuration; known: q"},
+        {"mode: live\non:\n  - webhook: a\n    topic: x\n",
+         "7:1: there is no prompt \"p\" in the configuration; known: none"},
+        {"mode: off\non:\n  - webhook: h\n", NULL},
+    };
+    char path[200], text[600], place[600];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/workflows", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        struct text_problem problem;
+        snprintf(text, sizeof(text), "workflow: w\n%s%s", starts[i][0], steps);
+        write_file("workflows/w.yaml", text);
+        struct config *config = load("prompts_dir: none\nqueues:\n  q: {}\nhooks:\n  a: {scheme: shopify, secret: s, "
+                                     "topic: x}\n  b: {scheme: shopify, secret: s, topics: [z]}\n",
+                                     &problem);
+        assert_int_equal(config != NULL, starts[i][1] == NULL);
+        if (config == NULL) {
+            snprintf(place, sizeof(place), "%u:%u: %s", problem.line, problem.column, problem.text);
+            assert_string_equal(place, starts[i][1]);
+        }
+        config_free(&config);
+    }
+    unlink(strcat(path, "/w.yaml"));
+    snprintf(path, sizeof(path), "%s/workflows", folder);
+    rmdir(path);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -311,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refuses), cmocka_unit_test(test_default), cmocka_unit_test(test_paths_and_lists),
         cmocka_unit_test(test_prompts), cmocka_unit_test(test_shipped), cmocka_unit_test(test_example),
+        cmocka_unit_test(test_workflows),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
