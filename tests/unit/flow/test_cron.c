@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include "flow/cron.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static int64_t ms_at(const char *text)
+{
+    int64_t ms;
+
+    assert_true(civil_read_instant(slice_of(text), &ms));
+    return ms;
+}
+
+static struct cron parsed(const char *text)
+{
+    char problem[CRON_PROBLEM_BYTES];
+    struct cron cron;
+
+    if (!cron_parse(slice_of(text), &cron, problem))
+        fail_msg("%s: %s", text, problem);
+    return cron;
+}
+
+static void next_instants_are_right(void **state)
+{
+    static const struct {
+        const char *cron, *zone, *after, *next;
+    } cases[] = {
+        {"30 2 * * *", "America/New_York", "2026-03-08T06:59:59Z", "2026-03-08T07:00Z"},
+        {"30 2 * * *", "America/New_York", "2026-03-08T07:00Z", "2026-03-09T06:30Z"},
+        {"15,30 2 * * *", "America/New_York", "2026-03-08T07:00Z", "2026-03-09T06:15Z"},
+        {"30 1 * * *", "America/New_York", "2026-11-01T00:00Z", "2026-11-01T05:30Z"},
+        {"30 1 * * *", "America/New_York", "2026-11-01T05:30Z", "2026-11-02T06:30Z"},
+        {"30 2 * * *", "Europe/Rome", "2026-03-29T00:00Z", "2026-03-29T01:00Z"},
+        {"30 2 * * *", "Europe/Rome", "2026-10-25T00:00Z", "2026-10-25T00:30Z"},
+        {"30 2 * * *", "Europe/Rome", "2026-10-25T00:30Z", "2026-10-26T01:30Z"},
+        {"30 1 * * *", "Europe/Dublin", "2026-03-29T00:00Z", "2026-03-29T01:00Z"},
+        {"10 2 * * *", "Australia/Lord_Howe", "2026-10-03T15:00Z", "2026-10-03T15:30Z"},
+        {"45 1 * * *", "Australia/Lord_Howe", "2026-04-04T14:45Z", "2026-04-05T15:15Z"},
+        {"0 0 * * *", "America/Santiago", "2026-09-05T12:00Z", "2026-09-06T04:00Z"},
+        {"0 0 * * 0", "America/Santiago", "2026-09-05T12:00Z", "2026-09-06T04:00Z"},
+        {"0 0 6 9 *", "America/Santiago", "2026-09-05T12:00Z", "2026-09-06T04:00Z"},
+        {"0 0 * * *", "Africa/Cairo", "2026-04-23T12:00Z", "2026-04-23T22:00Z"},
+        {"0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00Z", "2018-11-04T03:00Z"},
+        {"0 12 30 12 *", "Pacific/Apia", "2011-12-01T00:00Z", "2011-12-30T10:00Z"},
+        {"0 9 * * *", "Asia/Kathmandu", "2026-01-01T04:00Z", "2026-01-02T03:15Z"},
+        {"0 0 29 2 *", "UTC", "2026-01-01T00:00Z", "2028-02-29T00:00Z"},
+        {"0 0 29 2 *", "UTC", "2096-03-01T00:00Z", "2104-02-29T00:00Z"},
+        {"0 0 31 * *", "UTC", "2026-01-31T00:00Z", "2026-03-31T00:00Z"},
+        {"0 0 13 * 5", "UTC", "2026-02-07T00:00Z", "2026-02-13T00:00Z"},
+        {"0 0 13 * 5", "UTC", "2026-02-13T00:00Z", "2026-02-20T00:00Z"},
+        {"0 0 13 * 5", "UTC", "2026-04-10T00:00Z", "2026-04-13T00:00Z"},
+        {"0 0 */2 * 1", "UTC", "2026-11-22T12:00Z", "2026-11-23T00:00Z"},
+        {"0 0 */2 * 1", "UTC", "2026-11-29T12:00Z", "2026-11-30T00:00Z"}, /* a Monday, not an odd day */
+        {"0 0 ? * 1", "UTC", "2026-11-23T00:00Z", "2026-11-30T00:00Z"},
+        {"0 0 * * 7", "UTC", "2026-11-22T00:00Z", "2026-11-29T00:00Z"},
+        {"0 0 * * fri-SUN", "UTC", "2026-11-23T00:00Z", "2026-11-27T00:00Z"},
+        {"0 0 * * MON-FRI/2", "UTC", "2026-11-23T00:00Z", "2026-11-25T00:00Z"},
+        {"@weekly", "UTC", "2026-12-28T00:00Z", "2027-01-03T00:00Z"},
+        {"@yearly", "Europe/Berlin", "2026-12-31T22:59Z", "2026-12-31T23:00Z"},
+        {"59 23 31 DEC *", "UTC", "2026-12-31T23:58:59.999Z", "2026-12-31T23:59Z"},
+        {"@monthly", "UTC", "2037-12-31T23:59Z", "2038-01-01T00:00Z"},
+        {"* * * * *", "UTC", "2026-01-01T00:00:00.500Z", "2026-01-01T00:01Z"},
+        {"*/15 1-3 * * *", "America/New_York", "2026-03-08T06:45Z", "2026-03-08T07:00Z"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cron cron = parsed(cases[i].cron);
+        struct zone *zone = zone_open(cases[i].zone);
+        int64_t next = cron_next(&cron, zone, ms_at(cases[i].after));
+        struct buffer text = {0};
+        civil_print_instant(&text, next);
+        if (next != ms_at(cases[i].next))
+            fail_msg("%s in %s after %s: %.*s", cases[i].cron, cases[i].zone, cases[i].after, (int)text.size, text.data);
+        buffer_free(&text);
+        zone_close(&zone);
+    }
+}
+
+static int runs_between(const char *text, const char *name, const char *from, const char *to)
+{
+    struct cron cron = parsed(text);
+    struct zone *zone = zone_open(name);
+    int count = 0;
+
+    for (int64_t at = cron_next(&cron, zone, ms_at(from) - 1); at < ms_at(to); at = cron_next(&cron, zone, at))
+        count++;
+    zone_close(&zone);
+    return count;
+}
+
+static void hours_follow_elapsed_time(void **state)
+{
+    (void)state;
+    assert_int_equal(runs_between("0 * * * *", "America/New_York", "2026-11-01T04:00Z", "2026-11-02T05:00Z"), 25);
+    assert_int_equal(runs_between("@hourly", "America/New_York", "2026-03-08T05:00Z", "2026-03-09T04:00Z"), 23);
+    assert_int_equal(runs_between("*/15 1-3 * * *", "America/New_York", "2026-03-08T05:00Z", "2026-03-09T04:00Z"), 8);
+    assert_int_equal(runs_between("*/15 1-3 * * *", "America/New_York", "2026-11-01T04:00Z", "2026-11-02T05:00Z"), 16);
+    assert_int_equal(runs_between("0 0 * * *", "America/Santiago", "2026-01-01T03:00Z", "2027-01-01T03:00Z"), 365);
+    assert_int_equal(runs_between("30 2 * * *", "Europe/Berlin", "2025-12-31T23:00Z", "2026-12-31T23:00Z"), 365);
+}
+
+/* Every minute of some weeks around clock changes, against the plain reading of the rule. */
+static void nothing_lies_between(void **state)
+{
+    static const char *const entries[] = {"*/7 * * * *", "5 */3 * * *", "0,30 0-2 * * *", "* 1 * * SUN", "17 2 8-14 * 0"};
+    static const char *const zones[] = {"America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata"};
+
+    (void)state;
+    for (size_t e = 0; e < 5; e++)
+        for (size_t z = 0; z < 4; z++) {
+            struct cron cron = parsed(entries[e]);
+            struct zone *zone = zone_open(zones[z]);
+            int64_t from = ms_at("2026-02-10T00:00Z"), to = ms_at("2026-04-12T00:00Z");
+            for (int64_t at = from, next = cron_next(&cron, zone, from - 1); at < to && cron.is_elapsed; at += 60000) {
+                struct civil local = zone_local(zone, at / 1000);
+                int weekday = civil_weekday(civil_days(local.year, local.month, local.day));
+                bool matches = (cron.minutes >> local.minute & 1) && (cron.hours >> local.hour & 1) &&
+                               (cron.weekdays >> weekday & 1);
+                assert_true(matches == (at == next));
+                if (at == next)
+                    next = cron_next(&cron, zone, at);
+            }
+            for (int64_t at = cron_next(&cron, zone, from); at < to;) {
+                int64_t next = cron_next(&cron, zone, at);
+                assert_true(next > at && cron_next(&cron, zone, next - 1) == next);
+                at = next;
+            }
+            zone_close(&zone);
+        }
+}
+
+static void wrong_schedules_say_what_is_right(void **state)
+{
+    static const struct {
+        const char *cron, *says;
+    } cases[] = {
+        {"", "0 fields"},
+        {"* * * *", "4 fields"},
+        {"0 0 * * * *", "6 fields"},
+        {"60 * * * *", "out of range; write 0-59"},
+        {"* 24 * * *", "the hour field"},
+        {"* * 0 * *", "1-31"},
+        {"* * * 13 *", "month"},
+        {"* * * * 8", "0-7"},
+        {"-1 * * * *", "lacks a number"},
+        {"1- * * * *", "lacks a number"},
+        {", * * * *", "lacks a number"},
+        {"1,,2 * * * *", "lacks a number"},
+        {"+1 * * * *", "lacks a number"},
+        {"*/0 * * * *", "step that does not fit"},
+        {"*/60 * * * *", "step that does not fit"},
+        {"50/20 * * * *", "step over a single value"},
+        {"4294967296 * * * *", "too large"},
+        {"30-10 * * * *", "runs backwards"},
+        {"* * * * 6-0", "do not wrap"},
+        {"* * * * FRI-MON", "do not wrap"},
+        {"* * * FOO *", "unknown name"},
+        {"* * * * SUNDAY", "unknown name"},
+        {"? * * * *", "lacks a number"},
+        {"* * L * *", "not supported yet"},
+        {"* * 15W * *", "not supported yet"},
+        {"* * * * 5#3", "not supported yet"},
+        {"0 0 30 2 *", "never run"},
+        {"0 0 31 4,6,9,11 *", "never run"},
+        {"@noon", "write @hourly"},
+        {"1 2 3 4 5x", "does not belong"},
+    };
+    char problem[CRON_PROBLEM_BYTES], *text = calloc(1, 10001);
+    struct cron cron;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(cron_parse(slice_of(cases[i].cron), &cron, problem));
+        if (strstr(problem, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].cron, problem);
+    }
+    memset(text, '*', 10000);
+    assert_false(cron_parse((struct slice){text, 10000}, &cron, problem));
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(next_instants_are_right),
+        cmocka_unit_test(hours_follow_elapsed_time),
+        cmocka_unit_test(nothing_lies_between),
+        cmocka_unit_test(wrong_schedules_say_what_is_right),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
