@@ -150,6 +150,8 @@ static enum error world_peer_listen(struct actor *actor, const struct peer_optio
     struct fake *fake = fake_of(actor);
 
     fake->listen = *options;
+    free(fake->endpoint);
+    fake->listen.endpoint = fake->endpoint = slice_dup(slice_of(options->endpoint));
     fake->listening = fake->listen_error == ERROR_OK;
     return fake->listen_error;
 }
@@ -337,6 +339,7 @@ void fake_destroy(struct fake **fake)
     free(gone->peer_messages);
     free(gone->batches);
     free(gone->sink_path);
+    free(gone->endpoint);
     free(gone->actor.metrics);
     buffer_free(&gone->log);
     free(gone);

@@ -75,6 +75,7 @@ struct fake {
     struct peer_options listen;
     bool serving, quiesced, listening;
     char *sink_path;   /* NULL until opened */
+    char *endpoint;    /* of `listen` */
     struct buffer log; /* "level event key=value ...\n" for every line */
     uint64_t exchange_last;
 };
