@@ -17,7 +17,8 @@ static const struct prefix refused_v4[] = {
 };
 
 /* Inside 2000::/3, which alone is given out: Teredo and its neighbours, documentation, 6to4. */
-static const struct prefix refused_v6[] = {{{0x20, 0x01, 0, 0}, 23}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0x20, 0x02}, 16}};
+static const struct prefix refused_v6[] = {
+    {{0x20, 0x01, 0, 0}, 23}, {{0x20, 0x01, 0x0d, 0xb8}, 32}, {{0x20, 0x02}, 16}};
 
 static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b};
 

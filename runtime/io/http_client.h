@@ -1,5 +1,7 @@
 /* http_client - the one home of libcurl: performs calls (HTTP and SMTP) without blocking, on one epoll descriptor.
- * One client belongs to one thread. Secrets are resolved here, last, and wiped after use. */
+ * One client belongs to one thread. Secrets are resolved here, last, and wiped after use.
+ * Each SMTP call has a helper thread, because libcurl blocks while it waits for the answer to the final dot; the
+ * callbacks still come on the client's thread. Its answer's body is the text of the last SMTP reply. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/call.h"
@@ -25,7 +27,7 @@ void http_client_destroy(struct http_client **client);
 
 /* Copies the call and begins it. FULL past in_flight_max; any other failure is told through done(). */
 enum error http_client_start(struct http_client *client, uint64_t ticket, const struct call *call);
-/* Stops a call; done() is not called for it. */
+/* Stops a call; done() is not called for it. An SMTP call counts as under way until its thread has ended (soon). */
 void http_client_cancel(struct http_client *client, uint64_t ticket);
 
 /* Readable when turn() has work; and the longest the caller may sleep before calling turn() (-1: for ever). */

@@ -2,6 +2,7 @@
 #include "proto/check.h"
 #include "runtime/io/http_transfer.h"
 #include <stdlib.h>
+#include <string.h>
 
 /* What may stand in an envelope: anything else could end the command and begin another. */
 static bool is_envelope_address(struct slice text)
@@ -23,6 +24,15 @@ static int on_progress(void *context, curl_off_t down_all, curl_off_t down, curl
     (void)up_all;
     (void)up;
     return atomic_load(&transfer->abort);
+}
+
+/* After a refusal libcurl says QUIT and waits for its answer, past the call's own time-out: it shall not wait. */
+static int on_debug(CURL *easy, curl_infotype type, char *data, size_t size, void *context)
+{
+    (void)easy;
+    if (type == CURLINFO_HEADER_OUT && size >= 4 && memcmp(data, "QUIT", 4) == 0)
+        transfer_hang_up(context);
+    return 0;
 }
 
 static void set_envelope(struct transfer *transfer)
@@ -47,7 +57,9 @@ bool smtp_prepare(struct transfer *transfer, const char *secret)
     TRANSFER_SET(transfer, CURLOPT_UPLOAD, 1L);
     TRANSFER_SET(transfer, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body.size);
     TRANSFER_SET(transfer, CURLOPT_USE_SSL, (long)(call->starttls_required ? CURLUSESSL_ALL : CURLUSESSL_NONE));
-    /* After a refusal libcurl waits for the answer to its QUIT past the call's own time-out, up to this. */
+    TRANSFER_SET(transfer, CURLOPT_DEBUGFUNCTION, on_debug);
+    TRANSFER_SET(transfer, CURLOPT_DEBUGDATA, transfer);
+    TRANSFER_SET(transfer, CURLOPT_VERBOSE, 1L);
     TRANSFER_SET(transfer, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)call->timeout_ms / 1000 + 1);
     TRANSFER_SET(transfer, CURLOPT_NOPROGRESS, 0L);
     TRANSFER_SET(transfer, CURLOPT_XFERINFOFUNCTION, on_progress);

@@ -209,11 +209,16 @@ void transfer_abort(struct transfer *transfer)
     shut_socket(transfer, SHUT_RDWR);
 }
 
+void transfer_hang_up(struct transfer *transfer)
+{
+    shut_socket(transfer, SHUT_RD);
+}
+
 void transfer_perform(struct transfer *transfer)
 {
     transfer_ended(transfer, curl_easy_perform(transfer->easy));
     /* QUIT is still said, but nobody waits (up to two minutes) for its answer. */
-    shut_socket(transfer, SHUT_RD);
+    transfer_hang_up(transfer);
     curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
 }
@@ -369,7 +374,8 @@ static bool http_prepare(struct transfer *transfer, const char *secret)
 {
     const struct call *call = &transfer->call;
 
-    if (!is_token(call->method) || (call->auth == AUTH_HEADER && (!is_token(call->auth_name) || is_ours(call->auth_name))))
+    if (!is_token(call->method) ||
+        (call->auth == AUTH_HEADER && (!is_token(call->auth_name) || is_ours(call->auth_name))))
         return transfer_refuse(transfer, ERROR_UNSUPPORTED, "the method or the header's name is not allowed");
     if (!set_headers(transfer))
         return false;

@@ -45,6 +45,8 @@ void transfer_answer(const struct transfer *transfer, struct answer *answer);
 /* Performs it on the calling thread, which blocks; makes a perform on another thread end soon. */
 void transfer_perform(struct transfer *transfer);
 void transfer_abort(struct transfer *transfer);
+/* From now on nothing is read from its connection any more. */
+void transfer_hang_up(struct transfer *transfer);
 bool transfer_refuse(struct transfer *transfer, enum error error, const char *why);
 
 #define TRANSFER_SET(transfer, option, value) CHECK(curl_easy_setopt((transfer)->easy, option, value) == CURLE_OK)

@@ -127,7 +127,9 @@ static void test_request_as_data(void **state)
 {
     struct world *world = *state;
 
-    exchange_text(world, "POST /a%2Fb/c?x=%41&y HTTP/1.1\r\nHost: h\r\nX-One: 1\r\nX-Empty:\r\nContent-Length: 5\r\n\r\nhello",
+    exchange_text(world,
+                  "POST /a%2Fb/c?x=%41&y HTTP/1.1\r\nHost: h\r\nX-One: 1\r\nX-Empty:\r\n"
+                  "Content-Length: 5\r\n\r\nhello",
                   "\r\n\r\nhello", false);
     assert_string_equal(world->seen.data,
                         "POST|/a%2Fb/c|x=%41&y|127.0.0.1|5|Host=h;X-One=1;X-Empty=;Content-Length=5;");
@@ -276,7 +278,8 @@ static void test_slow_loris(void **state)
     struct world *world = *state;
     struct buffer got = {NULL, 0, 0};
     int fd = connect_to(http_server_port(world->server));
-    static const char request[] = "GET / HTTP/1.1\r\nHost: hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh";
+    static const char request[] =
+        "GET / HTTP/1.1\r\nHost: hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh";
     bool open = true;
 
     for (size_t i = 0; i < sizeof(request) - 1 && open; i++) {
