@@ -15,7 +15,7 @@ static const int64_t RETRY_FIRST_MS = 56000, ID_FLOOR = 5000000000000, ID_PAST_D
 static const char built_in[] = "{\"id\":1,\"currency\":\"EUR\",\"total_price\":\"10.00\",\"line_items\":[{\"id\":1,"
                                "\"title\":\"Tea\",\"quantity\":1,\"price\":\"10.00\"}],\"customer\":{\"id\":1}}";
 static const char *const first_names[] = {"Kim", "J\xc3\xbcrgen", "Zo\xc3\xab", "Ana", "\xe5\xa4\xaa\xe9\x83\x8e", "Sam"};
-static const char *const last_names[] = {"Wei\xc3\x9f", "O'Hara", "Lee", "Garc\xc3\xad" "a", "Novak", "Dupont"};
+static const char *const last_names[] = {"Wei\xc3\x9f", "O'Hara", "Lee", "Mu\xc3\xb1oz", "Novak", "Dupont"};
 
 int64_t cloud_retry_delay_ms(unsigned retry)
 {
@@ -70,6 +70,18 @@ static json_t *template_read(struct cloud *cloud)
     return order;
 }
 
+/* A fresh id, and the global id that spells it, where the template has one. */
+static void id_renew(struct cloud *cloud, json_t *object, const char *kind)
+{
+    json_t *id = id_new(cloud);
+    char global[80];
+
+    snprintf(global, sizeof(global), "gid://shopify/%s/%lld", kind, (long long)json_integer_value(id));
+    if (json_object_get(object, "admin_graphql_api_id") != NULL)
+        json_object_set_new(object, "admin_graphql_api_id", json_string(global));
+    json_object_set_new(object, "id", id);
+}
+
 static json_t *order_new(struct cloud *cloud, int64_t placed_ms, uint64_t number)
 {
     json_t *order = template_read(cloud), *lines = json_object_get(order, "line_items");
@@ -77,7 +89,7 @@ static json_t *order_new(struct cloud *cloud, int64_t placed_ms, uint64_t number
 
     date_print(placed_ms, date);
     snprintf(name, sizeof(name), "#%llu", (unsigned long long)number);
-    json_object_set_new(order, "id", id_new(cloud));
+    id_renew(cloud, order, "Order");
     json_object_set_new(order, "name", json_string(name));
     json_object_set_new(order, "order_number", json_integer((json_int_t)number));
     json_object_set_new(order, "created_at", json_string(date));
@@ -85,7 +97,7 @@ static json_t *order_new(struct cloud *cloud, int64_t placed_ms, uint64_t number
     json_object_set_new(order, "processed_at", json_string(date));
     json_object_set_new(order, "cancelled_at", json_null());
     for (size_t i = 0; i < json_array_size(lines); i++)
-        json_object_set_new(json_array_get(lines, i), "id", id_new(cloud));
+        id_renew(cloud, json_array_get(lines, i), "LineItem");
     customer_fill(cloud, order, number);
     return order;
 }
@@ -286,12 +298,14 @@ bool cloud_delivery_take(struct cloud *cloud, int64_t now_ms, uint64_t *ticket, 
     return true;
 }
 
-static void told_log(struct cloud *cloud, int64_t now_ms, const struct delivery *delivery, const char *what, int status)
+static void told_log(struct cloud *cloud, int64_t now_ms, const struct delivery *delivery, const char *what,
+                     const struct answer *answer)
 {
     buffer_clear(&cloud->text);
-    buffer_printf(&cloud->text, ",\"topic\":\"%.*s\",\"name\":\"%s\",\"webhook_id\":\"%s\",\"attempt\":%u,\"status\":%d",
+    buffer_printf(&cloud->text, ",\"topic\":\"%.*s\",\"name\":\"%s\",\"webhook_id\":\"%s\",\"attempt\":%u",
                   (int)delivery->hook->topic.size, delivery->hook->topic.data, delivery->order_name,
-                  delivery->webhook_id, delivery->attempt, status);
+                  delivery->webhook_id, delivery->attempt);
+    buffer_printf(&cloud->text, ",\"status\":%d,\"error\":\"%s\"", answer->status, error_name(answer->error));
     cloud_log(cloud, now_ms, "shopify", what, buffer_slice(&cloud->text));
 }
 
@@ -300,7 +314,7 @@ static bool goes_on(struct cloud *cloud, int64_t now_ms, struct delivery *delive
 {
     if (answer->error == ERROR_OK && answer->status >= 200 && answer->status <= 299) {
         cloud->counts.deliveries_ok++;
-        told_log(cloud, now_ms, delivery, "delivered", answer->status);
+        told_log(cloud, now_ms, delivery, "delivered", answer);
         if (delivery->repeated || !cloud_meets(cloud, CLOUD_SHOPIFY, CLOUD_DUPLICATE, now_ms))
             return false;
         delivery->repeated = true;
@@ -311,10 +325,10 @@ static bool goes_on(struct cloud *cloud, int64_t now_ms, struct delivery *delive
     cloud->counts.deliveries_failed++;
     if (delivery->attempt > CLOUD_HOOK_RETRIES || delivery->repeated) {
         cloud->counts.deliveries_given_up += !delivery->repeated;
-        told_log(cloud, now_ms, delivery, "given-up", answer->status);
+        told_log(cloud, now_ms, delivery, "given-up", answer);
         return false;
     }
-    told_log(cloud, now_ms, delivery, "failed", answer->status);
+    told_log(cloud, now_ms, delivery, "failed", answer);
     delivery->due_ms = now_ms + cloud_retry_delay_ms(delivery->attempt);
     return true;
 }
