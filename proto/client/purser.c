@@ -3,6 +3,7 @@
 #include "proto/check.h"
 #include "proto/client.h"
 #include "proto/client/link.h"
+#include "proto/text/json.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -361,6 +362,20 @@ enum purser_outcome purser_push_many(struct purser *purser, struct slice queue, 
     return outcome == PURSER_ACCEPTED ? take_push_answer(purser, &message, answer) : outcome;
 }
 
+/* The daemon's own words stand in the body's "message"; without them the error's meaning is told. */
+static void explain(struct slice body, struct purser_answer *answer)
+{
+    struct json_problem why;
+    json_t *value = body.size > 0 ? json_read(body, &why) : NULL;
+    struct slice message = json_text_at(value, "message");
+    enum error error;
+
+    if (message.size == 0 && error_from_name(slice_of(answer->error), &error))
+        message = slice_of(error_doc(error));
+    copy_text(answer->message, sizeof(answer->message), message);
+    json_decref(value);
+}
+
 enum purser_outcome purser_command(struct purser *purser, const char *words, struct slice arguments, struct buffer *body,
                                    struct purser_answer *answer)
 {
@@ -382,5 +397,6 @@ enum purser_outcome purser_command(struct purser *purser, const char *words, str
     if (slice_is(message.result.error, "ok"))
         return answer->outcome = PURSER_ACCEPTED;
     copy_text(answer->error, sizeof(answer->error), message.result.error);
-    return say(answer, PURSER_REFUSED, "%s was refused: %s", words, answer->error);
+    explain(message.result.body, answer);
+    return answer->outcome = PURSER_REFUSED;
 }
