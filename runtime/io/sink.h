@@ -21,6 +21,7 @@ void sink_close(struct sink **sink);
 int sink_fd(const struct sink *sink);
 void sink_turn(struct sink *sink);
 /* Writes rows with sequence > the stored cursor, upserts "stamp not older wins", stores the last sequence as cursor.
- * The rows are copied. An empty batch only reads the cursor. One batch at a time (CHECKed). A row that cannot be unpacked is kept in table
- * purser_rejects with its sequence and passed over; a database error fails the whole batch (IO, DISK_FULL, CORRUPT). */
+ * The rows are copied. An empty batch only reads the cursor. One batch at a time (CHECKed). A row that cannot be
+ * unpacked is kept in table purser_rejects with its sequence and passed over; a database error fails the whole batch
+ * (IO, DISK_FULL, CORRUPT), and the cursor told is then 0. */
 void sink_write(struct sink *sink, uint64_t ticket, const struct sink_row *rows, size_t count);
