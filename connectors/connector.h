@@ -21,20 +21,20 @@ enum step_kind {
 
 /* What a job brings. Everything is borrowed for the call. */
 struct connector_job {
-    struct slice id;       /* stable for the job's life: letters, digits, '.', '_', '-'; at most 64 bytes */
-    int64_t created_ms;    /* UTC; what is dated is dated by this, so that a repeat is the same bytes */
-    const json_t *inputs;  /* object: the step's rendered inputs */
-    struct slice state;    /* the note saved for this job; empty when there is none */
+    struct slice id;      /* stable for the job's life: letters, digits, '.', '_', '-'; at most 64 bytes */
+    int64_t created_ms;   /* UTC; what is dated is dated by this, so that a repeat is the same bytes */
+    const json_t *inputs; /* object: the step's rendered inputs */
+    struct slice state;   /* the note saved for this job; empty when there is none */
 };
 
 enum day_reset { DAY_RESET_PACIFIC, DAY_RESET_UTC };
 
 /* What the configuration says about one service and account. An empty slice means "not set". */
 struct connector_settings {
-    struct slice url;     /* "https://host", "smtp://host:587"; no path */
-    struct slice secret;  /* secret reference */
-    struct slice user;    /* e-mail: login name; empty sends without AUTH */
-    struct slice model;   /* gemini: used when the job names none */
+    struct slice url;             /* "https://host", "smtp://host:587"; no path */
+    struct slice secret;          /* secret reference */
+    struct slice user;            /* e-mail: login name; empty sends without AUTH */
+    struct slice model;           /* gemini: used when the job names none */
     struct slice from, from_name; /* e-mail: address and display name of the sender */
     struct slice domain, box;     /* e-mail: right side of Message-ID and EHLO name; name of this box */
     struct slice ca_file;         /* handed on to the call */
@@ -65,10 +65,10 @@ void step_fini(struct step *step);
 
 /* What the limiter should learn from an answer. */
 struct usage {
-    bool limited;           /* the service said: too much */
-    bool overloaded;        /* the service is in trouble of its own (5xx): the breaker's business */
-    bool day_quota;         /* a daily quota is spent */
-    int64_t retry_after_ms; /* how long to leave it alone; -1 when it said nothing */
+    bool limited;                  /* the service said: too much */
+    bool overloaded;               /* the service is in trouble of its own (5xx): the breaker's business */
+    bool day_quota;                /* a daily quota is spent */
+    int64_t retry_after_ms;        /* how long to leave it alone; -1 when it said nothing */
     int64_t tokens_in, tokens_out; /* billed tokens; thinking counts as output */
 };
 

@@ -201,8 +201,8 @@ static void email_answer(const struct connector_job *job, const struct connector
         return;
     }
     /* The call is not idempotent: a time-out is as unknown as a broken connection. */
-    step_fail(scratch, step, answer->error == ERROR_TIMEOUT ? ERROR_LOST : answer->error, "%.*s",
-              size, size ? said.data : "");
+    step_fail(scratch, step, answer->error == ERROR_TIMEOUT ? ERROR_LOST : answer->error, "%.*s", size,
+              size ? said.data : "");
 }
 
 static void email_usage(const struct connector_settings *settings, const struct answer *answer, int64_t now_ms,

@@ -7,11 +7,12 @@
 enum { ADDRESS_MAX = 254, SUBJECT_MAX = 1000, NAME_MAX_BYTES = 200, MAIL_PART_MAX = 1 << 20 };
 
 struct message {
-    struct slice from, from_name, to, reply_to; /* addresses are checked by the caller; name and reply_to may be empty */
-    struct slice subject;                       /* UTF-8 without control characters */
-    struct slice message_id;                    /* without the angle brackets */
-    int64_t date_ms;                            /* UTC */
-    struct slice text, html;                    /* UTF-8; html may be empty */
+    struct slice from, from_name, to,
+        reply_to;            /* addresses are checked by the caller; name and reply_to may be empty */
+    struct slice subject;    /* UTF-8 without control characters */
+    struct slice message_id; /* without the angle brackets */
+    int64_t date_ms;         /* UTC */
+    struct slice text, html; /* UTF-8; html may be empty */
 };
 
 void message_build(struct buffer *into, const struct message *message);

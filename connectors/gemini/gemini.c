@@ -190,7 +190,7 @@ static enum error error_of_status(int status, const json_t *error)
     switch (status) {
     case 400:
         return is_key_trouble(error) || slice_is(json_text_at(error, "status"), "FAILED_PRECONDITION") ? ERROR_AUTH
-                                                                                                      : ERROR_REFUSED;
+                                                                                                       : ERROR_REFUSED;
     case 401:
     case 403:
     case 404:
@@ -215,9 +215,8 @@ static void refuse_status(const struct connector_job *job, const struct connecto
     struct slice model = model_of(job, settings), message = json_text_at(error, "message");
     int size = message.size > TEXT_MAX ? TEXT_MAX : (int)message.size;
 
-    step->retry_after_ms = answer->status == 429 || answer->status == 503
-                               ? wait_of(settings, answer, error, now_ms)
-                               : -1;
+    step->retry_after_ms =
+        answer->status == 429 || answer->status == 503 ? wait_of(settings, answer, error, now_ms) : -1;
     if (answer->status == 404)
         step_fail(scratch, step, ERROR_AUTH, "model %.*s is not available to this key; set another model: %.*s",
                   (int)model.size, model.data, size, size ? message.data : "");
@@ -255,8 +254,8 @@ static json_t *result_new(const struct connector_job *job, const struct connecto
 
     if (model.size == 0)
         model = model_of(job, settings);
-    return json_pack("{s:o, s:s%, s:I, s:I, s:I}", name, value, "model", model.size ? model.data : "", model.size, "tokens_in",
-                     tokens_at(body, "usageMetadata.promptTokenCount"), "tokens_out",
+    return json_pack("{s:o, s:s%, s:I, s:I, s:I}", name, value, "model", model.size ? model.data : "", model.size,
+                     "tokens_in", tokens_at(body, "usageMetadata.promptTokenCount"), "tokens_out",
                      tokens_at(body, "usageMetadata.candidatesTokenCount"), "tokens_thought",
                      tokens_at(body, "usageMetadata.thoughtsTokenCount"));
 }
@@ -359,8 +358,8 @@ static void gemini_usage(const struct connector_settings *settings, const struct
         usage->retry_after_ms = wait_of(settings, answer, error_of(body), now_ms);
     }
     usage->tokens_in = tokens_at(body, "usageMetadata.promptTokenCount");
-    usage->tokens_out = tokens_at(body, "usageMetadata.candidatesTokenCount") +
-                        tokens_at(body, "usageMetadata.thoughtsTokenCount");
+    usage->tokens_out =
+        tokens_at(body, "usageMetadata.candidatesTokenCount") + tokens_at(body, "usageMetadata.thoughtsTokenCount");
     json_decref(body);
 }
 

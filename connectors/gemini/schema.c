@@ -9,10 +9,12 @@ static const struct keyword {
     const char *name;
     char shape;
 } keywords[] = {
-    {"type", 't'},     {"description", 's'}, {"title", 's'},    {"format", 's'},   {"nullable", 'b'}, {"enum", 'a'},
-    {"required", 'a'}, {"properties", 'o'},  {"items", 'x'},    {"minItems", 'm'}, {"maxItems", 'm'}, {"minimum", 'n'},
-    {"maximum", 'n'},  {"pattern", 's'},     {"minLength", 'm'}, {"maxLength", 'm'}, {"anyOf", 'y'},
-    {"propertyOrdering", 'a'},
+    {"type", 't'},      {"description", 's'}, {"title", 's'},
+    {"format", 's'},    {"nullable", 'b'},    {"enum", 'a'},
+    {"required", 'a'},  {"properties", 'o'},  {"items", 'x'},
+    {"minItems", 'm'},  {"maxItems", 'm'},    {"minimum", 'n'},
+    {"maximum", 'n'},   {"pattern", 's'},     {"minLength", 'm'},
+    {"maxLength", 'm'}, {"anyOf", 'y'},       {"propertyOrdering", 'a'},
 };
 
 static const char *const type_names[] = {"STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"};
@@ -118,7 +120,8 @@ static json_t *translate(const json_t *schema, unsigned depth, char *problem, si
             value = value_translate(keyword->shape, json_object_iter_value(at), depth, problem, room);
         if (value == NULL) {
             if (problem[0] == '\0')
-                snprintf(problem, room, keyword ? "schema: value of \"%.60s\" does not fit" : "schema: unknown \"%.60s\"",
+                snprintf(problem, room,
+                         keyword ? "schema: value of \"%.60s\" does not fit" : "schema: unknown \"%.60s\"",
                          json_object_iter_key(at));
             json_decref(copy);
             return NULL;
@@ -182,8 +185,7 @@ static bool object_accepts(const json_t *schema, const json_t *value, char *prob
     }
     for (void *at = json_object_iter(properties); at != NULL; at = json_object_iter_next(properties, at)) {
         const json_t *inner = json_object_get(value, json_object_iter_key(at));
-        if (inner != NULL &&
-            !accepts(json_object_iter_value(at), inner, json_object_iter_key(at), problem, room))
+        if (inner != NULL && !accepts(json_object_iter_value(at), inner, json_object_iter_key(at), problem, room))
             return false;
     }
     return true;

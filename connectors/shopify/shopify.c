@@ -35,8 +35,8 @@ struct reading {
     struct shopify_facts *facts;
     struct shopify_problem *problem;
     struct slice currency;
-    const json_t *at;  /* the object being read */
-    char prefix[48];   /* where it stands: "", "line_items.3." */
+    const json_t *at; /* the object being read */
+    char prefix[48];  /* where it stands: "", "line_items.3." */
     enum error error;
 };
 
@@ -137,7 +137,8 @@ static struct row_value take_money(struct reading *reading, const char *field)
     if (error == ERROR_MALFORMED)
         misfit(reading, field, error, "is no decimal amount");
     else if (error != ERROR_OK)
-        misfit(reading, field, error, "is an amount outside 10^15 minor units, finer than its currency, or in no currency");
+        misfit(reading, field, error,
+               "is an amount outside 10^15 minor units, finer than its currency, or in no currency");
     return money;
 }
 

@@ -38,9 +38,9 @@ struct cloud_options {
     size_t hook_count;
     struct slice templates[CLOUD_TEMPLATES_MAX]; /* order bodies that new orders are cut from; one tiny built-in body */
     size_t template_count;
-    unsigned guest_permille;        /* orders without a customer */
-    unsigned log_bytes_max;         /* 64 MiB */
-    bool log_mail;                  /* keep whole messages in the effect log */
+    unsigned guest_permille; /* orders without a customer */
+    unsigned log_bytes_max;  /* 64 MiB */
+    bool log_mail;           /* keep whole messages in the effect log */
 };
 
 struct cloud;

@@ -19,8 +19,8 @@ static void reply_error(struct cloud *cloud, int status, const char *name, const
                         struct cloud_reply *reply)
 {
     buffer_clear(&cloud->body);
-    buffer_printf(&cloud->body, "{\"error\":{\"code\":%d,\"message\":\"%s\",\"status\":\"%s\",\"details\":[%s]}}", status,
-                  message, name, details);
+    buffer_printf(&cloud->body, "{\"error\":{\"code\":%d,\"message\":\"%s\",\"status\":\"%s\",\"details\":[%s]}}",
+                  status, message, name, details);
     reply_with(cloud, status, "application/json; charset=UTF-8", reply);
 }
 
@@ -53,7 +53,8 @@ static bool over_limit(struct cloud *cloud, int64_t now_ms, struct cloud_reply *
     if (cloud->worked_today >= cloud->options.gemini_per_day) {
         reply_quota(cloud, "GenerateRequestsPerDayPerProjectPerModel-FreeTier", 998, reply);
     } else if (cloud->worked >= most && now_ms - oldest < MINUTE_MS) {
-        reply_quota(cloud, "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", MINUTE_MS - (now_ms - oldest), reply);
+        reply_quota(cloud, "GenerateRequestsPerMinutePerProjectPerModel-FreeTier", MINUTE_MS - (now_ms - oldest),
+                    reply);
     } else {
         return false;
     }

@@ -84,8 +84,8 @@ static void keep_waiting(struct world *world, uint64_t exchange, const struct cl
     struct slice after = answer_header(&reply->answer, "retry-after");
     struct waiting *waiting = &world->waiting[world->waiting_count++];
 
-    *waiting = (struct waiting){
-        .exchange = exchange, .due_ms = now_ms() + reply->latency_ms, .status = reply->answer.status};
+    *waiting =
+        (struct waiting){.exchange = exchange, .due_ms = now_ms() + reply->latency_ms, .status = reply->answer.status};
     buffer_append(&waiting->body, reply->answer.body.data, reply->answer.body.size);
     snprintf(waiting->content_type, sizeof(waiting->content_type), "%.*s", (int)type.size, type.size ? type.data : "");
     snprintf(waiting->retry_after, sizeof(waiting->retry_after), "%.*s", (int)after.size, after.size ? after.data : "");
@@ -230,8 +230,8 @@ static void hook_add(struct cloud_options *options, const char *topic_and_url)
 
     if (equals == NULL || options->hook_count == CLOUD_HOOKS_MAX)
         die("--hook takes TOPIC=URL, four times at most:", topic_and_url);
-    options->hooks[options->hook_count++] = (struct cloud_hook){
-        .topic = {topic_and_url, (size_t)(equals - topic_and_url)}, .url = slice_of(equals + 1)};
+    options->hooks[options->hook_count++] =
+        (struct cloud_hook){.topic = {topic_and_url, (size_t)(equals - topic_and_url)}, .url = slice_of(equals + 1)};
 }
 
 static void template_add(struct cloud_options *options, const char *path)
@@ -252,7 +252,8 @@ static void take_option(struct settings *settings, int option, const char *value
     case 'u':
         if (options->hook_count == CLOUD_HOOKS_MAX)
             die("too many hooks:", value);
-        options->hooks[options->hook_count++] = (struct cloud_hook){.topic = SLICE("orders/create"), .url = slice_of(value)};
+        options->hooks[options->hook_count++] =
+            (struct cloud_hook){.topic = SLICE("orders/create"), .url = slice_of(value)};
         break;
     case 'k':
         hook_add(options, value);

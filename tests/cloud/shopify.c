@@ -14,7 +14,8 @@ static const int64_t RETRY_FIRST_MS = 56000, ID_FLOOR = 5000000000000, ID_PAST_D
 
 static const char built_in[] = "{\"id\":1,\"currency\":\"EUR\",\"total_price\":\"10.00\",\"line_items\":[{\"id\":1,"
                                "\"title\":\"Tea\",\"quantity\":1,\"price\":\"10.00\"}],\"customer\":{\"id\":1}}";
-static const char *const first_names[] = {"Kim", "J\xc3\xbcrgen", "Zo\xc3\xab", "Ana", "\xe5\xa4\xaa\xe9\x83\x8e", "Sam"};
+static const char *const first_names[] = {"Kim", "J\xc3\xbcrgen", "Zo\xc3\xab", "Ana", "\xe5\xa4\xaa\xe9\x83\x8e",
+                                          "Sam"};
 static const char *const last_names[] = {"Wei\xc3\x9f", "O'Hara", "Lee", "Mu\xc3\xb1oz", "Novak", "Dupont"};
 
 int64_t cloud_retry_delay_ms(unsigned retry)

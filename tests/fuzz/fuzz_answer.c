@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The errors that a performed call can end with (proto/call.h). */
-static const enum error ends[] = {ERROR_OK,   ERROR_OFFLINE, ERROR_LOST,       ERROR_TIMEOUT,
+static const enum error ends[] = {ERROR_OK,   ERROR_OFFLINE,   ERROR_LOST,      ERROR_TIMEOUT,
                                   ERROR_AUTH, ERROR_TOO_LARGE, ERROR_NO_SECRET, ERROR_UNSUPPORTED};
 
 static void step_check(const struct step *step)

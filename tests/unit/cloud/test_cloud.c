@@ -25,8 +25,9 @@ static struct call gemini_call(const char *body)
                          .timeout_ms = 120000};
 }
 
-static const char mail[] = "From: <a@example.com>\r\nTo: kim@example.net\r\nSubject: Hi\r\n"
-                           "Date: Sun, 22 Nov 2026 20:00:00 +0000\r\nMessage-ID: <job-1.pi@example.com>\r\n\r\nHello\r\n";
+static const char mail[] =
+    "From: <a@example.com>\r\nTo: kim@example.net\r\nSubject: Hi\r\n"
+    "Date: Sun, 22 Nov 2026 20:00:00 +0000\r\nMessage-ID: <job-1.pi@example.com>\r\n\r\nHello\r\n";
 
 static struct call mail_call(const char *body)
 {
@@ -154,9 +155,9 @@ static void test_every_gemini_fault_happens_and_ends(void **state)
         int status;
         const char *mark;
     } faults[] = {
-        {"limited", 429, "RetryInfo"},   {"retry-after", 429, "exhausted"}, {"day-quota", 429, "PerDay"},
-        {"internal", 500, "INTERNAL"},   {"overloaded", 503, "UNAVAILABLE"}, {"html", 200, "<html>"},
-        {"max-tokens", 200, "MAX_TOKENS"}, {"safety", 200, "blockReason"},   {"key", 400, "API_KEY_INVALID"},
+        {"limited", 429, "RetryInfo"},     {"retry-after", 429, "exhausted"},  {"day-quota", 429, "PerDay"},
+        {"internal", 500, "INTERNAL"},     {"overloaded", 503, "UNAVAILABLE"}, {"html", 200, "<html>"},
+        {"max-tokens", 200, "MAX_TOKENS"}, {"safety", 200, "blockReason"},     {"key", 400, "API_KEY_INVALID"},
     };
     struct cloud *cloud = *state;
     struct call call = gemini_call(prompt);

@@ -15,8 +15,8 @@ struct bench {
 
 static int bench_open(void **state)
 {
-    struct cloud_options options = {
-        .hooks = {{SLICE("orders/create"), SLICE("http://127.0.0.1:1/"), SLICE("k")}}, .hook_count = 1};
+    struct cloud_options options = {.hooks = {{SLICE("orders/create"), SLICE("http://127.0.0.1:1/"), SLICE("k")}},
+                                    .hook_count = 1};
     struct bench *bench = xcalloc(1, sizeof(*bench));
 
     bench->cloud = cloud_new(5, &options);
@@ -51,9 +51,12 @@ static void test_faults_are_switched(void **state)
                      200);
     assert_true(cloud_fault_total(bench->cloud, CLOUD_GEMINI, CLOUD_OUTAGE, T0 + 999));
     assert_false(cloud_fault_total(bench->cloud, CLOUD_GEMINI, CLOUD_OUTAGE, T0 + 1000));
-    assert_int_equal(ask(bench, "POST", "/_cloud/fault", "{\"service\":\"gemini\",\"kind\":\"greylist\",\"for_ms\":1}"), 400);
-    assert_int_equal(ask(bench, "POST", "/_cloud/fault", "{\"service\":\"fax\",\"kind\":\"outage\",\"for_ms\":1}"), 400);
-    assert_int_equal(ask(bench, "POST", "/_cloud/fault", "{\"service\":\"smtp\",\"kind\":\"outage\",\"for_ms\":-1}"), 400);
+    assert_int_equal(ask(bench, "POST", "/_cloud/fault", "{\"service\":\"gemini\",\"kind\":\"greylist\",\"for_ms\":1}"),
+                     400);
+    assert_int_equal(ask(bench, "POST", "/_cloud/fault", "{\"service\":\"fax\",\"kind\":\"outage\",\"for_ms\":1}"),
+                     400);
+    assert_int_equal(ask(bench, "POST", "/_cloud/fault", "{\"service\":\"smtp\",\"kind\":\"outage\",\"for_ms\":-1}"),
+                     400);
     assert_int_equal(ask(bench, "POST", "/_cloud/fault",
                          "{\"service\":\"smtp\",\"kind\":\"outage\",\"for_ms\":1,\"probability\":1.1}"),
                      400);

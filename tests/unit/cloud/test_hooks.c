@@ -46,9 +46,11 @@ static void test_signature_vectors(void **state)
     char path[512], bytes[8192], text[48];
     (void)state;
 
-    hmac_of("hush", SLICE("{\"id\":820982911946154508,\"admin_graphql_api_id\":\"gid:\\/\\/shopify\\/Order\\/"
-                          "820982911946154508\",\"name\":\"#9999\",\"email\":\"jon@example.com\",\"total_price\":"
-                          "\"388.00\",\"currency\":\"EUR\",\"note\":\"Gr\xc3\xbc\xc3\x9f" "e\"}"),
+    hmac_of("hush",
+            SLICE("{\"id\":820982911946154508,\"admin_graphql_api_id\":\"gid:\\/\\/shopify\\/Order\\/"
+                  "820982911946154508\",\"name\":\"#9999\",\"email\":\"jon@example.com\",\"total_price\":"
+                  "\"388.00\",\"currency\":\"EUR\",\"note\":\"Gr\xc3\xbc\xc3\x9f"
+                  "e\"}"),
             text);
     assert_string_equal(text, "J4Fmf3fZ+xMIhfPRtvPyNVYVGt7V8p4qms4R2MT7c5c=");
     snprintf(path, sizeof(path), "%s/shopify/orders_paid.activepieces.json", TEST_DATA);

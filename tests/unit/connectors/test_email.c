@@ -8,7 +8,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define LITERAL(text) {text, sizeof(text) - 1}
+#define LITERAL(text)                                                                                                  \
+    {                                                                                                                  \
+        text, sizeof(text) - 1                                                                                         \
+    }
 
 static const struct connector_settings settings = {
     .url = LITERAL("smtp://127.0.0.1:587"),
@@ -31,7 +34,8 @@ static int bench_open(void **state)
 {
     struct bench *bench = xcalloc(1, sizeof(*bench));
 
-    bench->inputs = json_pack("{s:s, s:s, s:s}", "to", "kim@example.net", "subject", "Order #1001", "text", "Hello\nKim");
+    bench->inputs =
+        json_pack("{s:s, s:s, s:s}", "to", "kim@example.net", "subject", "Order #1001", "text", "Hello\nKim");
     bench->job = (struct connector_job){.id = SLICE("job-17"), .created_ms = 1795377600000, .inputs = bench->inputs};
     *state = bench;
     return 0;
@@ -97,7 +101,9 @@ static void test_foreign_text_is_encoded(void **state)
     for (int i = 0; i < 100; i++)
         strncat(subject, i % 2 ? "\xe2\x82\xac" : "Gr\xc3\xbc", sizeof(subject) - strlen(subject) - 1);
     json_object_set_new(bench->inputs, "subject", json_string(subject));
-    json_object_set_new(bench->inputs, "text", json_string("Gr\xc3\xbc\xc3\x9f" "e = 5 \xe2\x82\xac \r\n.\rlast \t"));
+    json_object_set_new(bench->inputs, "text",
+                        json_string("Gr\xc3\xbc\xc3\x9f"
+                                    "e = 5 \xe2\x82\xac \r\n.\rlast \t"));
     json_object_set_new(bench->inputs, "html", json_string("<p>--=_purser_part</p>"));
     begin(bench);
     assert_int_equal(bench->step.kind, STEP_REQUEST);
@@ -139,10 +145,25 @@ static void assert_field_refused(struct bench *bench, const char *field, const c
 
 static void test_injection_and_bad_addresses_are_refused(void **state)
 {
-    static const char *const addresses[] = {
-        "", "kim", "@example.net", "kim@", "a b@example.net", "kim@example.net, bob@example.net", "kim@-x.net",
-        "kim@x..net", "kim@x-.net", ".kim@x.net", "kim.@x.net", "k..m@x.net", "kim@x.net\r\nBcc: all@x.net",
-        "k\xc3\xafm@x.net", "kim@\xc3\xafx.net", "<kim@x.net>", "\"k\"@x.net", "kim@x.net\n", "kim@[127.0.0.1]"};
+    static const char *const addresses[] = {"",
+                                            "kim",
+                                            "@example.net",
+                                            "kim@",
+                                            "a b@example.net",
+                                            "kim@example.net, bob@example.net",
+                                            "kim@-x.net",
+                                            "kim@x..net",
+                                            "kim@x-.net",
+                                            ".kim@x.net",
+                                            "kim.@x.net",
+                                            "k..m@x.net",
+                                            "kim@x.net\r\nBcc: all@x.net",
+                                            "k\xc3\xafm@x.net",
+                                            "kim@\xc3\xafx.net",
+                                            "<kim@x.net>",
+                                            "\"k\"@x.net",
+                                            "kim@x.net\n",
+                                            "kim@[127.0.0.1]"};
     struct bench *bench = *state;
 
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define LITERAL(text) {text, sizeof(text) - 1}
+#define LITERAL(text)                                                                                                  \
+    {                                                                                                                  \
+        text, sizeof(text) - 1                                                                                         \
+    }
 
 static const struct connector_settings settings = {
     .url = LITERAL("https://127.0.0.1:1"),
@@ -113,23 +116,24 @@ static void test_object_and_text(void **state)
 {
     struct bench *bench = *state;
 
-    answer_with(bench, 200,
-                "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"secret\",\"thought\":true},{\"text\":\"{\\\"gift\"},"
-                "{\"text\":\"\\\":true}\"}]},\"finishReason\":\"STOP\"}],\"modelVersion\":\"gemini-2.5-flash\"," USAGE "}");
+    answer_with(
+        bench, 200,
+        "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"secret\",\"thought\":true},{\"text\":\"{\\\"gift\"},"
+        "{\"text\":\"\\\":true}\"}]},\"finishReason\":\"STOP\"}],\"modelVersion\":\"gemini-2.5-flash\"," USAGE "}");
     assert_int_equal(bench->step.kind, STEP_DONE);
     assert_true(json_is_true(json_at(bench->step.result, "object.gift")));
     assert_true(slice_is(json_text_at(bench->step.result, "model"), "gemini-2.5-flash"));
     assert_int_equal(json_integer_value(json_at(bench->step.result, "tokens_thought")), 20);
     json_object_del(bench->inputs, "schema");
-    answer_with(bench, 200, "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"low\"}]},\"finishReason\":\"STOP\"}]}");
+    answer_with(bench, 200,
+                "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"low\"}]},\"finishReason\":\"STOP\"}]}");
     assert_true(slice_is(json_text_at(bench->step.result, "text"), "low"));
     assert_true(slice_is(json_text_at(bench->step.result, "model"), "gemini-3.8-flash"));
 }
 
 #define TEXT(text) "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"" text "\"}]},\"finishReason\":\"STOP\"}]}"
 #define API_ERROR(status, more) "{\"error\":{\"code\":1,\"message\":\"m\",\"status\":\"" status "\"" more "}}"
-#define DELAY(text)                                                                                                    \
-    "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"" text "\"}"
+#define DELAY(text) "{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\",\"retryDelay\":\"" text "\"}"
 #define PER_DAY                                                                                                        \
     "{\"@type\":\"type.googleapis.com/google.rpc.QuotaFailure\",\"violations\":[{\"quotaId\":"                         \
     "\"GenerateRequestsPerDayPerProjectPerModel-FreeTier\"}]}"
@@ -142,8 +146,8 @@ static const struct verdict {
     enum error error;
     int64_t retry_after_ms;
 } verdicts[] = {
-    {200, "{\"candidates\":[{\"content\":{\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\"}]," USAGE "}", STEP_REFUSED,
-     ERROR_BLOCKED, -1},
+    {200, "{\"candidates\":[{\"content\":{\"role\":\"model\"},\"finishReason\":\"MAX_TOKENS\"}]," USAGE "}",
+     STEP_REFUSED, ERROR_BLOCKED, -1},
     {200, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}", STEP_REFUSED, ERROR_BLOCKED, -1},
     {200, "{\"candidates\":[{\"finishReason\":\"SAFETY\"}]}", STEP_REFUSED, ERROR_BLOCKED, -1},
     {200, "{\"candidates\":[]}", STEP_RETRY, ERROR_GARBLED, -1},
@@ -161,7 +165,8 @@ static const struct verdict {
     {400, API_ERROR("FAILED_PRECONDITION", ""), STEP_REFUSED, ERROR_AUTH, -1},
     {403, API_ERROR("PERMISSION_DENIED", ""), STEP_REFUSED, ERROR_AUTH, -1},
     {404, API_ERROR("NOT_FOUND", ""), STEP_REFUSED, ERROR_AUTH, -1},
-    {429, API_ERROR("RESOURCE_EXHAUSTED", ",\"details\":[" DELAY("44.200615458s") "]"), STEP_RETRY, ERROR_LIMITED, 44201},
+    {429, API_ERROR("RESOURCE_EXHAUSTED", ",\"details\":[" DELAY("44.200615458s") "]"), STEP_RETRY, ERROR_LIMITED,
+     44201},
     {429, "[" API_ERROR("RESOURCE_EXHAUSTED", ",\"details\":[" DELAY("31167s") "]") "]", STEP_RETRY, ERROR_LIMITED,
      31167000},
     {429, API_ERROR("RESOURCE_EXHAUSTED", ",\"details\":[" DELAY("-1s") "]"), STEP_RETRY, ERROR_LIMITED, -1},
@@ -189,7 +194,8 @@ static void test_verdicts(void **state)
 static void test_transport(void **state)
 {
     struct bench *bench = *state;
-    struct answer lost = {.error = ERROR_LOST}, secret = {.error = ERROR_NO_SECRET, .detail = SLICE("gemini\x1b[2J/key")};
+    struct answer lost = {.error = ERROR_LOST},
+                  secret = {.error = ERROR_NO_SECRET, .detail = SLICE("gemini\x1b[2J/key")};
 
     connector_gemini.answer(&bench->job, &settings, &lost, 0, &bench->scratch, &bench->step);
     assert_int_equal(bench->step.kind, STEP_RETRY);
@@ -251,8 +257,8 @@ int main(void)
 {
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_open, bench_close)
     const struct CMUnitTest tests[] = {
-        BENCH_TEST(test_request),   BENCH_TEST(test_bad_inputs), BENCH_TEST(test_object_and_text),
-        BENCH_TEST(test_verdicts),  BENCH_TEST(test_transport),  cmocka_unit_test(test_usage),
+        BENCH_TEST(test_request),          BENCH_TEST(test_bad_inputs),    BENCH_TEST(test_object_and_text),
+        BENCH_TEST(test_verdicts),         BENCH_TEST(test_transport),     cmocka_unit_test(test_usage),
         cmocka_unit_test(test_day_resets), cmocka_unit_test(test_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,11 +90,12 @@ static void test_cancelled_order_with_refunds(void **state)
 static void test_old_order_without_customer(void **state)
 {
     (void)state;
-    assert_facts("order.go-shopify",
-                 "orders|demo|123456|1463472876000|#9999|-|jon@doe.ca|USD|1000|0|-|500|voided|pending|web|1463458476000|"
-                 "1463472876000|1\n"
-                 "order_lines|demo|123456|254721536|1463472876000|111475476|-||Soda|1|USD|0|0\n"
-                 "order_lines|demo|123456|5|1463472876000|5410685889|-||Another Beer For Good Times|1|USD|500|500\n");
+    assert_facts(
+        "order.go-shopify",
+        "orders|demo|123456|1463472876000|#9999|-|jon@doe.ca|USD|1000|0|-|500|voided|pending|web|1463458476000|"
+        "1463472876000|1\n"
+        "order_lines|demo|123456|254721536|1463472876000|111475476|-||Soda|1|USD|0|0\n"
+        "order_lines|demo|123456|5|1463472876000|5410685889|-||Another Beer For Good Times|1|USD|500|500\n");
 }
 
 static void test_every_real_order_is_understood(void **state)
@@ -126,8 +127,9 @@ static void test_every_real_order_is_understood(void **state)
 
 static void test_ids_past_2_to_the_53_stay_exact(void **state)
 {
-    json_t *order = json_of("{\"id\":820982911946154508,\"updated_at\":\"2026-01-01T00:00:00Z\","
-                            "\"customer\":{\"id\":\"99999999999999999999\"},\"line_items\":[{\"id\":866550311766439020}]}");
+    json_t *order =
+        json_of("{\"id\":820982911946154508,\"updated_at\":\"2026-01-01T00:00:00Z\","
+                "\"customer\":{\"id\":\"99999999999999999999\"},\"line_items\":[{\"id\":866550311766439020}]}");
     struct shopify_facts facts;
     struct shopify_problem problem;
     (void)state;
@@ -167,8 +169,8 @@ static void test_misfits_name_their_field(void **state)
     assert_refused(HEAD "\"currency\":\"EUR\",\"total_price\":1.5}", ERROR_INVALID, "total_price");
     assert_refused(HEAD "\"currency\":\"EUR\",\"total_price\":\"1,50\"}", ERROR_MALFORMED, "total_price");
     assert_refused(HEAD "\"line_items\":{}}", ERROR_INVALID, "line_items");
-    assert_refused(HEAD "\"currency\":\"EUR\",\"line_items\":[{\"id\":1},{\"id\":2,\"price\":\"x\"}]}",
-                   ERROR_MALFORMED, "line_items.1.price");
+    assert_refused(HEAD "\"currency\":\"EUR\",\"line_items\":[{\"id\":1},{\"id\":2,\"price\":\"x\"}]}", ERROR_MALFORMED,
+                   "line_items.1.price");
     assert_refused(HEAD "\"customer\":{\"id\":5,\"email\":7}}", ERROR_INVALID, "customer.email");
 }
 
@@ -178,18 +180,32 @@ static void test_money_is_exact(void **state)
         const char *text, *currency;
         int64_t minor;
     } good[] = {
-        {"199.65", "EUR", 19965},     {"0.1", "USD", 10},       {"-5", "USD", -500},        {"1000", "JPY", 1000},
-        {"1000.00", "JPY", 1000},     {"1.234", "KWD", 1234},   {"1.2", "KWD", 1200},       {"7.10000", "EUR", 710},
-        {"9999999999999.99", "EUR", 999999999999999},           {"1000000000000000", "JPY", 1000000000000000},
+        {"199.65", "EUR", 19965},
+        {"0.1", "USD", 10},
+        {"-5", "USD", -500},
+        {"1000", "JPY", 1000},
+        {"1000.00", "JPY", 1000},
+        {"1.234", "KWD", 1234},
+        {"1.2", "KWD", 1200},
+        {"7.10000", "EUR", 710},
+        {"9999999999999.99", "EUR", 999999999999999},
+        {"1000000000000000", "JPY", 1000000000000000},
     };
     static const struct {
         const char *text, *currency;
         enum error error;
     } bad[] = {
-        {"", "EUR", ERROR_MALFORMED},     {"-", "EUR", ERROR_MALFORMED},   {".5", "EUR", ERROR_MALFORMED},
-        {"5.", "EUR", ERROR_MALFORMED},   {"1e3", "EUR", ERROR_MALFORMED}, {" 1", "EUR", ERROR_MALFORMED},
-        {"1.005", "EUR", ERROR_INVALID},  {"1.5", "JPY", ERROR_INVALID},   {"1", "eur", ERROR_INVALID},
-        {"10000000000000.01", "EUR", ERROR_INVALID}, {"99999999999999999999", "EUR", ERROR_INVALID},
+        {"", "EUR", ERROR_MALFORMED},
+        {"-", "EUR", ERROR_MALFORMED},
+        {".5", "EUR", ERROR_MALFORMED},
+        {"5.", "EUR", ERROR_MALFORMED},
+        {"1e3", "EUR", ERROR_MALFORMED},
+        {" 1", "EUR", ERROR_MALFORMED},
+        {"1.005", "EUR", ERROR_INVALID},
+        {"1.5", "JPY", ERROR_INVALID},
+        {"1", "eur", ERROR_INVALID},
+        {"10000000000000.01", "EUR", ERROR_INVALID},
+        {"99999999999999999999", "EUR", ERROR_INVALID},
         {"1", "EURO", ERROR_INVALID},
     };
     int64_t minor;
@@ -204,8 +220,10 @@ static void test_money_is_exact(void **state)
 
 static void test_times_carry_their_offset(void **state)
 {
-    static const char *const bad[] = {"2025-02-29T00:00:00Z", "2025-04-02", "2025-04-02T11:31:05", "2025-04-02T24:00:00Z",
-                                      "2025-04-02T11:31:05-0500", "2025-04-02T11:31:05Zx", "2025-04-02T11:31:05.Z", ""};
+    static const char *const bad[] = {"2025-02-29T00:00:00Z",     "2025-04-02",
+                                      "2025-04-02T11:31:05",      "2025-04-02T24:00:00Z",
+                                      "2025-04-02T11:31:05-0500", "2025-04-02T11:31:05Zx",
+                                      "2025-04-02T11:31:05.Z",    ""};
     int64_t ms;
     (void)state;
     assert_true(shopify_time(SLICE("2025-04-02T11:31:05-05:00"), &ms));
@@ -232,14 +250,10 @@ static void test_topics(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cancelled_order_with_refunds),
-        cmocka_unit_test(test_old_order_without_customer),
-        cmocka_unit_test(test_every_real_order_is_understood),
-        cmocka_unit_test(test_ids_past_2_to_the_53_stay_exact),
-        cmocka_unit_test(test_misfits_name_their_field),
-        cmocka_unit_test(test_money_is_exact),
-        cmocka_unit_test(test_times_carry_their_offset),
-        cmocka_unit_test(test_topics),
+        cmocka_unit_test(test_cancelled_order_with_refunds),   cmocka_unit_test(test_old_order_without_customer),
+        cmocka_unit_test(test_every_real_order_is_understood), cmocka_unit_test(test_ids_past_2_to_the_53_stay_exact),
+        cmocka_unit_test(test_misfits_name_their_field),       cmocka_unit_test(test_money_is_exact),
+        cmocka_unit_test(test_times_carry_their_offset),       cmocka_unit_test(test_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
