@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+#include "actors/persister/persister.h"
+#include "config/config.h"
+#include "tests/support/fake_world.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct config *config;
+
+static int set_up(void **state)
+{
+    config = config_default();
+    *state = fake_new(&persister_spec, config);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fake *fake = *state;
+
+    fake_destroy(&fake);
+    config_free(&config);
+    return 0;
+}
+
+/* Starts, and lets the sink say its cursor. */
+static void begin(struct fake *fake, uint64_t cursor)
+{
+    assert_int_equal(fake_start(fake), ERROR_OK);
+    const struct fake_batch *batch = fake_batch_next(fake);
+    assert_non_null(batch);
+    assert_int_equal(batch->count, 0);
+    fake_sink_done(fake, batch->ticket, ERROR_OK, cursor);
+}
+
+/* Answers the READ under way with the rows first..last and returns after which sequence it asked. */
+static uint64_t page(struct fake *fake, uint64_t first, uint64_t last)
+{
+    struct buffer rows = {NULL, 0, 0};
+    struct msg_read read;
+
+    assert_true(fake_take_read(fake, &read));
+    assert_int_equal(read.what, READ_OUTBOX);
+    for (uint64_t sequence = first; first > 0 && sequence <= last; sequence++)
+        record_put_outbox_entry(&rows, &(struct record_outbox_entry){sequence, SLICE("row")});
+    fake_page(fake, read.ticket, ERROR_OK, &rows, first > 0 ? last - first + 1 : 0);
+    buffer_free(&rows);
+    return read.id;
+}
+
+static void written(struct fake *fake, uint64_t first, uint64_t last)
+{
+    const struct fake_batch *batch = fake_batch_next(fake);
+
+    assert_non_null(batch);
+    assert_int_equal(batch->count, last - first + 1);
+    assert_int_equal(batch->sequences[0], first);
+    assert_true(slice_is(batch->rows[0], "row"));
+    fake_sink_done(fake, batch->ticket, ERROR_OK, last);
+}
+
+static void grew(struct fake *fake, uint64_t last)
+{
+    fake_deliver_outbox_grew(fake, &(struct msg_outbox_grew){last});
+}
+
+static void test_rows_in_order(void **state)
+{
+    struct fake *fake = *state;
+
+    begin(fake, 0);
+    assert_string_equal(fake->sink_path, "data/shop.sqlite");
+    assert_int_equal(page(fake, 0, 0), 0);
+    assert_null(fake_batch_next(fake));
+    grew(fake, 3);
+    assert_int_equal(fake_metric(fake, METRIC_OUTBOX_ROWS, 0), 3);
+    assert_int_equal(page(fake, 1, 3), 0);
+    assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+    written(fake, 1, 3);
+    assert_int_equal(fake_metric(fake, METRIC_SINK_ROWS, 0), 3);
+    assert_int_equal(fake_metric(fake, METRIC_OUTBOX_ROWS, 0), 0);
+    assert_int_equal(page(fake, 0, 0), 3);
+    assert_int_equal(fake_logged(fake, "rows-trimmed-before"), 0);
+}
+
+static void test_lost_wake_up(void **state)
+{
+    struct fake *fake = *state;
+    struct msg_read read;
+
+    begin(fake, 0);
+    assert_true(fake_take_read(fake, &read));
+    grew(fake, 1); /* while the page, made before the row, is on its way */
+    fake_page(fake, read.ticket, ERROR_OK, NULL, 0);
+    fake_advance(fake, 1);
+    assert_int_equal(page(fake, 1, 1), 0);
+    written(fake, 1, 1);
+    assert_int_equal(page(fake, 0, 0), 1);
+    fake_advance(fake, 5000); /* nobody said that row 2 came */
+    assert_int_equal(page(fake, 2, 2), 1);
+    written(fake, 2, 2);
+}
+
+static void test_full_store_inbox(void **state)
+{
+    struct fake *fake = *state;
+
+    fake->send_error[MSG_READ] = ERROR_FULL;
+    begin(fake, 0);
+    assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+    fake->send_error[MSG_READ] = ERROR_OK;
+    fake_advance(fake, 1000);
+    assert_int_equal(page(fake, 1, 2), 0);
+    written(fake, 1, 2);
+}
+
+static void test_cursor_after_crash(void **state)
+{
+    struct fake *fake = *state;
+
+    begin(fake, 7);
+    assert_int_equal(page(fake, 7, 7), 6); /* the store had the row the cursor names */
+    assert_int_equal(page(fake, 8, 9), 7);
+    written(fake, 8, 9);
+    assert_int_equal(fake_logged(fake, "rows-trimmed-before"), 0);
+    fake_forget(fake);
+    begin(fake, 9);
+    assert_int_equal(page(fake, 0, 0), 8); /* trimmed since */
+    assert_int_equal(page(fake, 0, 0), 0);
+    assert_int_equal(page(fake, 10, 10), 9);
+    written(fake, 10, 10);
+    assert_int_equal(fake_logged(fake, "sink-ahead-of-store"), 0);
+}
+
+static void test_sink_deleted(void **state)
+{
+    struct fake *fake = *state;
+
+    begin(fake, 0);
+    assert_int_equal(page(fake, 41, 42), 0);
+    assert_int_equal(fake_logged(fake, "rows-trimmed-before"), 1);
+    written(fake, 41, 42);
+    assert_int_equal(page(fake, 0, 0), 42);
+}
+
+static void test_store_put_back(void **state)
+{
+    struct fake *fake = *state;
+
+    begin(fake, 500);
+    assert_int_equal(page(fake, 0, 0), 499);
+    assert_int_equal(page(fake, 3, 3), 0); /* older rows, and not the cursor's */
+    assert_int_equal(fake_logged(fake, "sink-ahead-of-store"), 1);
+    assert_int_equal(fake_metric(fake, METRIC_SINK_FAILURES, ERROR_CONFLICT), 1);
+    assert_int_equal(page(fake, 0, 0), 500);
+    fake_advance(fake, 60000);
+    assert_int_equal(fake_sent_count(fake, MSG_COMMIT), 0); /* a trim would drop rows nobody has */
+}
+
+static void test_store_new_while_running(void **state)
+{
+    struct fake *fake = *state;
+
+    begin(fake, 500);
+    page(fake, 0, 0);
+    page(fake, 0, 0);
+    assert_int_equal(page(fake, 0, 0), 500);
+    grew(fake, 1);
+    assert_int_equal(page(fake, 0, 0), 499);
+    assert_int_equal(page(fake, 1, 1), 0);
+    assert_int_equal(fake_logged(fake, "sink-ahead-of-store"), 1);
+}
+
+static void test_trim_lags(void **state)
+{
+    struct fake *fake = *state;
+    struct op ops[1];
+    uint64_t ticket, sequence = 0;
+
+    begin(fake, 0);
+    for (int batch = 0; batch < 5; batch++, sequence += 200) {
+        assert_int_equal(fake_sent_count(fake, MSG_COMMIT), 0);
+        page(fake, sequence + 1, sequence + 200);
+        written(fake, sequence + 1, sequence + 200);
+    }
+    assert_int_equal(fake_take_ops(fake, &ticket, ops, 1), 1);
+    assert_int_equal(ops[0].id, OP_TRIM);
+    assert_int_equal(ops[0].trim.sequence, 1000);
+    page(fake, 1001, 1200);
+    written(fake, 1001, 1200);
+    assert_int_equal(fake_sent_count(fake, MSG_COMMIT), 0); /* one at a time */
+    fake_committed(fake, ticket, ERROR_OK, 0);
+    page(fake, 0, 0);
+    fake_advance(fake, 30000);
+    assert_int_equal(fake_take_ops(fake, &ticket, ops, 1), 1);
+    assert_int_equal(ops[0].trim.sequence, 1200);
+    fake_committed(fake, ticket, ERROR_IO, 0);
+    assert_int_equal(fake_logged(fake, "trim-refused"), 1);
+    fake_advance(fake, 30000);
+    fake_commit_ok(fake, 0);
+    fake_advance(fake, 90000);
+    assert_int_equal(fake_sent_count(fake, MSG_COMMIT), 0); /* nothing new */
+}
+
+static void test_sink_errors_back_off(void **state)
+{
+    struct fake *fake = *state;
+    int64_t pause_ms = 0;
+
+    begin(fake, 0);
+    page(fake, 1, 2);
+    for (int failure = 0; failure < 10; failure++) {
+        fake_sink_done(fake, fake_batch_next(fake)->ticket, failure % 2 ? ERROR_IO : ERROR_DISK_FULL, 0);
+        int64_t next_ms = fake_timer_at(fake, 1) - fake->now_ms;
+        assert_true(next_ms > 700 && next_ms <= 60000 && (failure > 4 || next_ms > pause_ms));
+        pause_ms = next_ms;
+        grew(fake, 2); /* does not cut the pause short */
+        assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+        fake_advance(fake, next_ms);
+        assert_int_equal(page(fake, 1, 2), 0);
+    }
+    assert_true(pause_ms > 40000);
+    assert_int_equal(fake_metric(fake, METRIC_SINK_FAILURES, ERROR_DISK_FULL), 5);
+    written(fake, 1, 2);
+    assert_int_equal(page(fake, 0, 0), 2);
+}
+
+static void test_cursor_cannot_be_read(void **state)
+{
+    struct fake *fake = *state;
+
+    assert_int_equal(fake_start(fake), ERROR_OK);
+    fake_sink_done(fake, fake_batch_next(fake)->ticket, ERROR_IO, 0);
+    grew(fake, 4);
+    assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+    fake_advance(fake, 1000);
+    assert_int_equal(fake_batch_next(fake)->count, 0);
+    fake_sink_done(fake, fake_batch_next(fake)->ticket, ERROR_OK, 0);
+    assert_int_equal(page(fake, 1, 4), 0);
+}
+
+static void test_corrupt_sink_ends_the_life(void **state)
+{
+    struct fake *fake = *state;
+
+    begin(fake, 0);
+    page(fake, 1, 1);
+    fake_sink_done(fake, fake_batch_next(fake)->ticket, ERROR_CORRUPT, 0);
+    assert_true(fake->actor.failed);
+    assert_int_equal(fake->actor.failure, ERROR_CORRUPT);
+    fake->sink_error = ERROR_IO;
+    assert_int_equal(fake_start(fake), ERROR_IO);
+}
+
+static void test_unreadable_outbox(void **state)
+{
+    struct fake *fake = *state;
+    struct msg_read read;
+
+    begin(fake, 0);
+    assert_true(fake_take_read(fake, &read));
+    fake_page(fake, read.ticket, ERROR_CORRUPT, NULL, 0);
+    assert_int_equal(fake_logged(fake, "outbox-unreadable"), 1);
+    fake_advance(fake, 1000);
+    assert_int_equal(page(fake, 1, 1), 0);
+}
+
+static void test_quiesce_ends_the_batch(void **state)
+{
+    struct fake *fake = *state;
+    struct op ops[1];
+
+    begin(fake, 0);
+    page(fake, 1, 5);
+    fake_deliver_quiesce(fake, &(struct msg_quiesce){.deadline_ms = 1});
+    written(fake, 1, 5);
+    assert_int_equal(fake_take_ops(fake, NULL, ops, 1), 1);
+    assert_int_equal(ops[0].trim.sequence, 5);
+    assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+}
+
+static void test_commands_and_jobs_are_not_ours(void **state)
+{
+    struct fake *fake = *state;
+    struct msg_command_done done;
+    struct msg_release release;
+
+    begin(fake, 0);
+    fake_deliver_command(fake, &(struct msg_command){.ticket = 3, .command = COMMAND_STATUS, .arguments = SLICE("{}")});
+    assert_true(fake_take_command_done(fake, &done));
+    assert_int_equal(done.error, ERROR_UNSUPPORTED);
+    fake_deliver_job(fake,
+                     &(struct msg_job){.life = fake->actor.life, .id = 9, .fence = 2, .queue = SLICE("persist")});
+    assert_true(fake_take_release(fake, &release));
+    assert_int_equal(release.job, 9);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_rows_in_order), TEST(test_lost_wake_up), TEST(test_full_store_inbox), TEST(test_cursor_after_crash),
+        TEST(test_sink_deleted), TEST(test_store_put_back), TEST(test_store_new_while_running), TEST(test_trim_lags),
+        TEST(test_sink_errors_back_off), TEST(test_cursor_cannot_be_read), TEST(test_corrupt_sink_ends_the_life),
+        TEST(test_unreadable_outbox), TEST(test_quiesce_ends_the_batch), TEST(test_commands_and_jobs_are_not_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
