@@ -22,8 +22,9 @@ struct cron {
     bool is_elapsed; /* follows elapsed time, see above */
 };
 
-/* False with a sentence in `problem`: what is wrong and what would be right. A schedule that can never fire is wrong. */
+/* False with a sentence in `problem`: what is wrong and what would be right. One that can never fire
+ * is wrong. */
 bool cron_parse(struct slice text, struct cron *cron, char problem[CRON_PROBLEM_BYTES]);
-/* The first instant (UTC ms) after `after_ms` at which it fires. INT64_MAX when the zone has none within 28 years, which
- * only broken zone data can bring about. */
+/* The first instant (UTC ms) after `after_ms` at which it fires. INT64_MAX when the zone has none within 28 years,
+ * which only broken zone data can bring about. */
 int64_t cron_next(const struct cron *cron, const struct zone *zone, int64_t after_ms);

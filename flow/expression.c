@@ -158,10 +158,11 @@ static const struct {
     const char *sign, *advice;
 } advices[] = {
     {"arithmetic on a nil value", "give it a value: default(x, 0)"},
-    {"arithmetic on a string value", "make it a number first: minor(text, currency) for money, tonumber(text) otherwise"},
+    {"arithmetic on a string value",
+     "make it a number first: minor(text, currency) for money, tonumber(text) otherwise"},
     {"concatenate a nil value", "give it a value: default(x, \"\")"},
-    {"concatenate a table value", "write json(x) or join(x, \", \")"},
     {"concatenate a boolean value", "write tostring(x)"},
+    {"attempt to concatenate", "write json(x) or join(x, \", \")"},
     {"attempt to compare", "compare numbers with numbers and text with text: default(x, 0), tonumber(text)"},
     {"call a nil value", "there is no such function; docs/workflows.md lists them all"},
     {"names cannot be set", ""},
@@ -359,8 +360,7 @@ static struct template_part single_part(struct slice text)
     while (template_next(text, &at, &part, &bad, &problem))
         if (part.is_expression)
             return part;
-    CHECK(!"a template without its expression");
-    return part;
+    check_failed(__FILE__, __LINE__, __func__, "a template that is single has an expression");
 }
 
 static bool render_to_json(struct expression_engine *engine, struct slice text, const json_t *vars, json_t **out,
@@ -412,8 +412,8 @@ bool expression_truth(struct expression_engine *engine, struct slice text, const
     }
     if (!expression_value(engine, text, vars, &value, problem))
         return false;
-    *truth = !json_is_null(value) && !json_is_false(value) &&
-             !(json_is_string(value) && json_string_length(value) == 0);
+    *truth =
+        !json_is_null(value) && !json_is_false(value) && !(json_is_string(value) && json_string_length(value) == 0);
     json_decref(value);
     return true;
 }
@@ -454,9 +454,9 @@ static bool is_symbol(const struct token *token, const char *symbol)
     return token->kind == TOKEN_SYMBOL && slice_is(token->text, symbol);
 }
 
-static const char *const lua_words[] = {"and", "break", "do",   "else", "elseif", "end",    "false", "for", "function",
-                                        "if",  "in",    "local", "nil", "not",    "or",     "repeat", "return", "then",
-                                        "true", "until", "while", NULL};
+static const char *const lua_words[] = {"and",      "break", "do",   "else",  "elseif", "end", "false", "for",
+                                        "function", "if",    "in",   "local", "nil",    "not", "or",    "repeat",
+                                        "return",   "then",  "true", "until", "while",  NULL};
 
 /* Names that the expression itself introduces are not told apart, so one that introduces any is not checked. */
 static bool has_own_names(struct slice expression)
@@ -499,8 +499,8 @@ static bool check_word(struct slice text, const struct template_part *part, cons
                                (int)token->text.size, token->text.data);
         return false;
     }
-    if (slice_is(token->text, "steps") && !check_step(text, part->text, token->offset + token->text.size,
-                                                      part->offset, scope, problem))
+    if (slice_is(token->text, "steps") &&
+        !check_step(text, part->text, token->offset + token->text.size, part->offset, scope, problem))
         return false;
     if (is_own || is_symbol(&next, "=") || is_listed(token->text, lua_words) || is_listed(token->text, known[0]) ||
         is_listed(token->text, known[1]))
@@ -539,8 +539,8 @@ bool expression_check(struct slice text, const struct expression_scope *scope, s
     if (!sandbox_open(&sandbox, &engine, NULL, problem))
         return false;
     while (good && template_next(text, &at, &part, &bad, problem))
-        good = !part.is_expression || (run(&sandbox, compile_only, text, &part, problem) &&
-                                       check_words(text, &part, scope, problem));
+        good = !part.is_expression ||
+               (run(&sandbox, compile_only, text, &part, problem) && check_words(text, &part, scope, problem));
     sandbox_close(&sandbox);
     return good && !bad;
 }

@@ -1,9 +1,9 @@
 /* expression - Lua 5.4 cut down to what a workflow may compute: values in, one value out.
  *
- * There is no I/O, no clock, no loading of code, no pcall, no coroutine, no metatable, no pattern of Lua's and no way to
- * repeat text. Instructions, memory, text and output are bounded; every evaluation starts from nothing, so none can
+ * There is no I/O, no clock, no loading of code, no pcall, no coroutine, no metatable, no pattern of Lua's and no way
+ * to repeat text. Instructions, memory, text and output are bounded; every evaluation starts from nothing, so none can
  * leave anything behind for the next. A field of nil is nil; a name that does not exist is an error. Values are data:
- * nothing in them is ever read as code. Equal inputs give equal results: pairs() is sorted and nothing prints addresses.
+ * nothing in them is ever read as code. Equal inputs give equal results: pairs() is sorted, and no address is printed.
  *
  * A JSON null in an object is nil; in a list it is `null`. Integers are 64 bits and exact. */
 // SPDX-License-Identifier: MIT
@@ -14,11 +14,11 @@
 struct expression_engine;
 
 struct expression_bounds {
-    uint64_t steps_max;    /* Lua instructions and work of functions, per template */
-    size_t memory_max;     /* bytes alive at a time */
-    size_t churn_max;      /* bytes allocated in all */
-    size_t text_max;       /* bytes of one text value */
-    size_t output_max;     /* bytes of what is rendered */
+    uint64_t steps_max; /* Lua instructions and work of functions, per template */
+    size_t memory_max;  /* bytes alive at a time */
+    size_t churn_max;   /* bytes allocated in all */
+    size_t text_max;    /* bytes of one text value */
+    size_t output_max;  /* bytes of what is rendered */
 };
 
 /* NULL for the built-in bounds. The engine keeps opened time zones and nothing else; one thread uses it at a time. */

@@ -43,11 +43,12 @@ static int call_money(lua_State *lua)
 
 static int call_minor(lua_State *lua)
 {
-    struct slice amount = text_argument(lua, 1), currency = text_argument(lua, 2);
+    struct slice amount, currency = text_argument(lua, 2);
     int64_t minor;
 
     if (lua_type(lua, 1) != LUA_TSTRING && !lua_isinteger(lua, 1))
         return luaL_error(lua, "minor() wants the amount as text, for example minor(\"199.00\", \"EUR\")");
+    amount = text_argument(lua, 1);
     if (money_exponent(currency) < 0)
         return luaL_error(lua, "minor() wants a currency of three capital letters, for example \"EUR\"");
     if (!money_read(amount, currency, &minor))
@@ -105,15 +106,32 @@ static const char *const month_names[] = {"January", "February", "March",     "A
 static bool append_clock(struct buffer *out, const struct civil *civil, char letter)
 {
     switch (letter) {
-    case 'H': buffer_printf(out, "%02d", civil->hour); return true;
-    case 'I': buffer_printf(out, "%02d", civil->hour % 12 == 0 ? 12 : civil->hour % 12); return true;
-    case 'M': buffer_printf(out, "%02d", civil->minute); return true;
-    case 'S': buffer_printf(out, "%02d", civil->second); return true;
-    case 'p': buffer_text(out, civil->hour < 12 ? "AM" : "PM"); return true;
-    case 'R': buffer_printf(out, "%02d:%02d", civil->hour, civil->minute); return true;
-    case 'T': buffer_printf(out, "%02d:%02d:%02d", civil->hour, civil->minute, civil->second); return true;
-    case '%': buffer_text(out, "%"); return true;
-    default: return false;
+    case 'H':
+        buffer_printf(out, "%02d", civil->hour);
+        return true;
+    case 'I':
+        buffer_printf(out, "%02d", civil->hour % 12 == 0 ? 12 : civil->hour % 12);
+        return true;
+    case 'M':
+        buffer_printf(out, "%02d", civil->minute);
+        return true;
+    case 'S':
+        buffer_printf(out, "%02d", civil->second);
+        return true;
+    case 'p':
+        buffer_text(out, civil->hour < 12 ? "AM" : "PM");
+        return true;
+    case 'R':
+        buffer_printf(out, "%02d:%02d", civil->hour, civil->minute);
+        return true;
+    case 'T':
+        buffer_printf(out, "%02d:%02d:%02d", civil->hour, civil->minute, civil->second);
+        return true;
+    case '%':
+        buffer_text(out, "%");
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -122,19 +140,44 @@ static bool append_calendar(struct buffer *out, const struct civil *civil, char 
     int weekday = civil_weekday(civil_days(civil->year, civil->month, civil->day));
 
     switch (letter) {
-    case 'Y': buffer_printf(out, "%04d", (int)civil->year); return true;
-    case 'y': buffer_printf(out, "%02d", (int)(civil->year % 100)); return true;
-    case 'm': buffer_printf(out, "%02d", civil->month); return true;
-    case 'd': buffer_printf(out, "%02d", civil->day); return true;
-    case 'e': buffer_printf(out, "%d", civil->day); return true;
-    case 'j': buffer_printf(out, "%03d", civil_year_day(civil)); return true;
-    case 'u': buffer_printf(out, "%d", weekday == 0 ? 7 : weekday); return true;
-    case 'F': buffer_printf(out, "%04d-%02d-%02d", (int)civil->year, civil->month, civil->day); return true;
-    case 'a': buffer_printf(out, "%.3s", weekday_names[weekday]); return true;
-    case 'A': buffer_text(out, weekday_names[weekday]); return true;
-    case 'b': buffer_printf(out, "%.3s", month_names[civil->month - 1]); return true;
-    case 'B': buffer_text(out, month_names[civil->month - 1]); return true;
-    default: return false;
+    case 'Y':
+        buffer_printf(out, "%04d", (int)civil->year);
+        return true;
+    case 'y':
+        buffer_printf(out, "%02d", (int)(civil->year % 100));
+        return true;
+    case 'm':
+        buffer_printf(out, "%02d", civil->month);
+        return true;
+    case 'd':
+        buffer_printf(out, "%02d", civil->day);
+        return true;
+    case 'e':
+        buffer_printf(out, "%d", civil->day);
+        return true;
+    case 'j':
+        buffer_printf(out, "%03d", civil_year_day(civil));
+        return true;
+    case 'u':
+        buffer_printf(out, "%d", weekday == 0 ? 7 : weekday);
+        return true;
+    case 'F':
+        buffer_printf(out, "%04d-%02d-%02d", (int)civil->year, civil->month, civil->day);
+        return true;
+    case 'a':
+        buffer_printf(out, "%.3s", weekday_names[weekday]);
+        return true;
+    case 'A':
+        buffer_text(out, weekday_names[weekday]);
+        return true;
+    case 'b':
+        buffer_printf(out, "%.3s", month_names[civil->month - 1]);
+        return true;
+    case 'B':
+        buffer_text(out, month_names[civil->month - 1]);
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -168,8 +211,9 @@ static int call_date(lua_State *lua)
         i++;
         if (!append_clock(out, &civil, letter) && !append_calendar(out, &civil, letter) &&
             !append_zone(out, &offset, letter))
-            return luaL_error(lua, "date() knows no %%%c; write letters of \"%%Y %%m %%d %%e %%H %%M %%S %%A %%a "
-                                   "%%B %%b %%F %%T %%R %%I %%p %%j %%u %%y %%Z %%z\"",
+            return luaL_error(lua,
+                              "date() knows no %%%c; write letters of \"%%Y %%m %%d %%e %%H %%M %%S %%A %%a "
+                              "%%B %%b %%F %%T %%R %%I %%p %%j %%u %%y %%Z %%z\"",
                               letter >= ' ' && letter <= '~' ? letter : '?');
     }
     return pushed_scratch(lua);
@@ -306,9 +350,17 @@ static int call_charged(lua_State *lua)
 }
 
 static const luaL_Reg value_functions[] = {
-    {"money", call_money},   {"minor", call_minor},     {"ms", call_ms},           {"date", call_date},
-    {"number", call_number}, {"json", call_json},       {"filled", call_filled},   {"default", call_default},
-    {"type", call_type},     {"round", call_round},     {NULL, NULL},
+    {"money", call_money},
+    {"minor", call_minor},
+    {"ms", call_ms},
+    {"date", call_date},
+    {"number", call_number},
+    {"json", call_json},
+    {"filled", call_filled},
+    {"default", call_default},
+    {"type", call_type},
+    {"round", call_round},
+    {NULL, NULL},
 };
 
 /* Copies the fields of the table at the top into a new table, and pops the old one. */
@@ -337,8 +389,8 @@ static void open_base(lua_State *lua, int environment)
 
 static void open_math(lua_State *lua, int environment)
 {
-    static const char *const names[] = {"abs", "ceil", "floor", "fmod", "huge", "max", "maxinteger",
-                                        "min", "mininteger", "pi", "sqrt", "tointeger", NULL};
+    static const char *const names[] = {"abs", "ceil",       "floor", "fmod", "huge",      "max", "maxinteger",
+                                        "min", "mininteger", "pi",    "sqrt", "tointeger", NULL};
 
     lua_pushcfunction(lua, luaopen_math);
     lua_call(lua, 0, 1);
@@ -394,10 +446,10 @@ void functions_open(lua_State *lua)
 const char *const *functions_names(void)
 {
     static const char *const names[] = {
-        "assert", "contains", "count",   "date",  "default", "ends",   "error",  "filled",  "first",  "format",
-        "html",   "ipairs",   "join",    "json",  "last",    "len",    "lower",  "math",    "minor",  "money",
-        "ms",     "null",     "number",  "pairs", "replace", "round",  "select", "shorten", "split",  "starts",
-        "sub",    "sum",      "table",   "tonumber", "tostring", "trim", "type", "upper",   NULL};
+        "assert", "contains", "count",  "date",     "default",  "ends",  "error",  "filled",  "first", "format",
+        "html",   "ipairs",   "join",   "json",     "last",     "len",   "lower",  "math",    "minor", "money",
+        "ms",     "null",     "number", "pairs",    "replace",  "round", "select", "shorten", "split", "starts",
+        "sub",    "sum",      "table",  "tonumber", "tostring", "trim",  "type",   "upper",   NULL};
 
     return names;
 }

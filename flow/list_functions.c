@@ -73,6 +73,7 @@ static int call_pairs(lua_State *lua)
     while (lua_next(lua, 1)) {
         sandbox_charge(lua, 1);
         lua_pop(lua, 1);
+        key_rank(lua, -1);
         lua_pushvalue(lua, -1);
         lua_rawseti(lua, 2, ++count);
     }

@@ -5,15 +5,16 @@
 enum { NEED_optional, NEED_required };
 
 #define FIELD(kind, name, need, low, high, choices, doc) {FIELD_##kind, #name, NEED_##need, low, high, choices, doc},
-#define SKILL(ID, name, place, gate, has_effect, doc, fields) static const struct skill_field fields_of_##name[] = {fields};
+#define SKILL(ID, name, place, gate, has_effect, doc, fields)                                                          \
+    static const struct skill_field fields_of_##name[] = {fields};
 #include "flow/skills.def"
 #undef SKILL
 #undef FIELD
 
 const struct skill skills[SKILLS_COUNT] = {
 #define SKILL(ID, name, place, gate, has_effect, doc, fields)                                                          \
-    {SKILL_##ID, #name, PLACE_##place, gate, has_effect, doc, fields_of_##name,                                        \
-     sizeof fields_of_##name / sizeof *fields_of_##name},
+    {SKILL_##ID, #name, PLACE_##place,    gate,                                                                        \
+     has_effect, doc,   fields_of_##name, sizeof fields_of_##name / sizeof *fields_of_##name},
 #include "flow/skills.def"
 #undef SKILL
 };

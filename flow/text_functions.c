@@ -309,7 +309,8 @@ static int call_format(lua_State *lua)
         while (i < format.size && strchr("-+ #0123456789.", format.data[i]) != NULL && format.data[i] != '\0')
             i++;
         if (i < format.size && strchr("pqc", format.data[i]) != NULL)
-            return luaL_error(lua, "format() knows no %%%c; write %%s, %%d or %%.2f", format.data[i] ? format.data[i] : '?');
+            return luaL_error(lua, "format() knows no %%%c; write %%s, %%d or %%.2f",
+                              format.data[i] ? format.data[i] : '?');
     }
     for (int i = 2; i <= lua_gettop(lua); i++)
         if (!lua_isboolean(lua, i) && lua_type(lua, i) != LUA_TNUMBER) {
@@ -324,9 +325,12 @@ static int call_format(lua_State *lua)
 }
 
 static const luaL_Reg text_functions[] = {
-    {"len", call_len},         {"sub", call_sub},       {"shorten", call_shorten}, {"lower", call_lower},
-    {"upper", call_upper},     {"trim", call_trim},     {"contains", call_contains}, {"starts", call_starts},
-    {"ends", call_ends},       {"replace", call_replace}, {"split", call_split},   {"html", call_html},
+    {"len", call_len},           {"sub", call_sub},
+    {"shorten", call_shorten},   {"lower", call_lower},
+    {"upper", call_upper},       {"trim", call_trim},
+    {"contains", call_contains}, {"starts", call_starts},
+    {"ends", call_ends},         {"replace", call_replace},
+    {"split", call_split},       {"html", call_html},
     {"tostring", call_tostring}, {NULL, NULL},
 };
 

@@ -1,6 +1,6 @@
 /* workflow - one workflow as its YAML file defines it (docs/workflows.md): read strictly, immutable afterwards.
- * A definition is self-contained: it keeps its own source text, from which workflow_parse() makes an equal one, so a run
- * can go on with the definition it began with. */
+ * A definition is self-contained: it keeps its own source text, from which workflow_parse() makes an equal one, so a
+ * run can go on with the definition it began with. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "flow/cron.h"
@@ -24,10 +24,10 @@ enum on_unknown { UNKNOWN_ASK, UNKNOWN_RESEND, UNKNOWN_DROP };
 
 struct workflow_trigger {
     enum trigger_kind kind;
-    char *name;     /* webhook endpoint or queue; NULL for a schedule */
-    char **topics;  /* NULL-terminated; NULL: every topic */
+    char *name;    /* webhook endpoint or queue; NULL for a schedule */
+    char **topics; /* NULL-terminated; NULL: every topic */
     struct cron cron;
-    char *zone;     /* schedule: name of a zone that could be opened when the file was read */
+    char *zone; /* schedule: name of a zone that could be opened when the file was read */
     enum missed_policy missed;
     int64_t grace_ms; /* schedule: an occurrence missed by no more than this is run as if on time */
 };
@@ -35,9 +35,9 @@ struct workflow_trigger {
 struct workflow_step {
     char *id;
     const struct skill *skill;
-    char *when;        /* one expression, or NULL */
-    json_t *fields;    /* object: templates and literals by field name */
-    json_t *otherwise; /* `else`: object of templates, or NULL */
+    char *when;                   /* one expression, or NULL */
+    json_t *fields;               /* object: templates and literals by field name */
+    json_t *otherwise;            /* `else`: object of templates, or NULL */
     int64_t unreachable_after_ms; /* 0: waits as long as it takes */
     unsigned attempts_max;
     int64_t retry_first_ms, retry_max_ms, timeout_ms;
@@ -72,8 +72,8 @@ int workflow_matches_queue(const struct workflow *workflow, const char *queue);
 int workflow_find_step(const struct workflow *workflow, const char *id);
 const char *workflow_mode_name(enum workflow_mode mode);
 
-/* Renders the step's inputs from `vars` into a JSON object: texts rendered, integers and times as integers (times in UTC
- * ms), bounds checked, optional fields that are absent or render to null left out. The caller owns *inputs. */
+/* Renders the step's inputs from `vars` into a JSON object: texts rendered, integers and times as integers (times in
+ * UTC ms), bounds checked, optional fields that are absent or render to null left out. The caller owns *inputs. */
 bool workflow_render_inputs(struct expression_engine *engine, const struct workflow *workflow,
                             const struct workflow_step *step, const json_t *vars, json_t **inputs,
                             struct text_problem *problem);

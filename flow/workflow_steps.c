@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const common_keys[] = {"id",    "when",    "with", "unreachable_after", "retry",
-                                          "timeout", "else", "on_unknown", NULL};
+static const char *const common_keys[] = {"id",   "when",       "with", "unreachable_after", "retry", "timeout",
+                                          "else", "on_unknown", NULL};
 
 static bool is_expression(const struct yaml_node *node)
 {
@@ -86,7 +86,8 @@ bool read_field(struct workflow_reader *reader, const struct yaml_node *node, co
         break;
     case FIELD_integer:
     case FIELD_number:
-        good = is_expression(node) ? read_rendered(reader, node, field, &value) : read_number(reader, node, field, &value);
+        good =
+            is_expression(node) ? read_rendered(reader, node, field, &value) : read_number(reader, node, field, &value);
         break;
     case FIELD_map:
         if (node->kind != YAML_MAP)
@@ -175,7 +176,8 @@ static bool find_skill(struct workflow_reader *reader, const struct yaml_node *n
             *found = entry;
         }
     }
-    return *found != NULL || wrong_at(reader, node, "the step does nothing; add one of: save, count, generate, email, log");
+    return *found != NULL ||
+           wrong_at(reader, node, "the step does nothing; add one of: save, count, generate, email, log");
 }
 
 static bool read_id(struct workflow_reader *reader, const struct yaml_node *node, struct workflow_step *step)
@@ -190,8 +192,10 @@ static bool read_id(struct workflow_reader *reader, const struct yaml_node *node
         return false;
     if (id->size == 0 || id->size > WORKFLOW_NAME_MAX || text[0] < 'a' || text[0] > 'z' ||
         strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != id->size)
-        return wrong_at(reader, id, "the id \"%.64s\" is no name; write a-z, 0-9 and _, a letter first (no dash: "
-                                    "steps.a-b would be a subtraction)", text);
+        return wrong_at(reader, id,
+                        "the id \"%.64s\" is no name; write a-z, 0-9 and _, a letter first (no dash: "
+                        "steps.a-b would be a subtraction)",
+                        text);
     for (size_t i = 0; reader->step_ids[i] != NULL; i++)
         if (strcmp(reader->step_ids[i], text) == 0)
             return wrong_at(reader, id, "the id \"%s\" is taken by a step above; write another one", text);
@@ -240,7 +244,8 @@ static bool read_outside(struct workflow_reader *reader, const struct yaml_node 
         return false;
     step->on_unknown = (enum on_unknown)choice;
     if (unreachable != NULL && yaml_get(node, "else") == NULL)
-        return wrong_at(reader, unreachable, "unreachable_after lacks its else; add else: {text: ...}, the result then");
+        return wrong_at(reader, unreachable,
+                        "unreachable_after lacks its else; add else: {text: ...}, the result then");
     return (unreachable == NULL ||
             read_duration(reader, unreachable, "unreachable_after", &step->unreachable_after_ms)) &&
            (timeout == NULL || read_duration(reader, timeout, "timeout", &step->timeout_ms)) &&

@@ -75,8 +75,9 @@ static bool read_trigger(struct workflow_reader *reader, const struct yaml_node 
     queue = yaml_get(node, "queue");
     schedule = yaml_get(node, "schedule");
     if ((webhook != NULL) + (queue != NULL) + (schedule != NULL) != 1)
-        return wrong_at(reader, node, "each entry of on wants exactly one of webhook, queue and schedule; begin a new "
-                                      "entry with \"- \" for another one");
+        return wrong_at(reader, node,
+                        "each entry of on wants exactly one of webhook, queue and schedule; begin a new "
+                        "entry with \"- \" for another one");
     if (topic != NULL && webhook == NULL)
         return wrong_at(reader, topic, "only a webhook has a topic; leave it out");
     if (schedule != NULL)

@@ -57,7 +57,8 @@ bool read_name(struct workflow_reader *reader, const struct yaml_node *node, con
 
     if (text == NULL)
         return false;
-    size = strspn(text, is_path ? "abcdefghijklmnopqrstuvwxyz0123456789-_./" : "abcdefghijklmnopqrstuvwxyz0123456789-_");
+    size =
+        strspn(text, is_path ? "abcdefghijklmnopqrstuvwxyz0123456789-_./" : "abcdefghijklmnopqrstuvwxyz0123456789-_");
     if (size == 0 || size != node->size || size > WORKFLOW_NAME_MAX)
         return wrong_at(reader, node, "%s \"%.64s\" is no name; write 1 to %d of a-z, 0-9, - and _%s", what, text,
                         WORKFLOW_NAME_MAX, is_path ? " or . and /" : "");
@@ -121,8 +122,10 @@ bool read_duration(struct workflow_reader *reader, const struct yaml_node *node,
             if (*ms >= 1 && *ms <= 90 * INT64_C(86400000))
                 return true;
         }
-    return wrong_at(reader, node, "%s \"%.32s\" is no duration; write a number and ms, s, m, h or d, such as 90s or 2h, "
-                                  "up to 90d", what, text);
+    return wrong_at(reader, node,
+                    "%s \"%.32s\" is no duration; write a number and ms, s, m, h or d, such as 90s or 2h, "
+                    "up to 90d",
+                    what, text);
 }
 
 /* A block's text begins on the line below its node; a quoted one behind its quote. */

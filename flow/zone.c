@@ -45,7 +45,7 @@ static bool read_header(struct slice bytes, struct header *header)
 
     if (bytes.size < HEADER_BYTES || memcmp(p, "TZif", 4) != 0)
         return false;
-    *header = (struct header){bytes.data[4],     count_at(p + 20), count_at(p + 24), count_at(p + 28),
+    *header = (struct header){bytes.data[4],    count_at(p + 20), count_at(p + 24), count_at(p + 28),
                               count_at(p + 32), count_at(p + 36), count_at(p + 40)};
     return header->change_count <= CHANGES_MAX && header->type_count >= 1 && header->type_count <= TYPES_MAX &&
            header->letter_count >= 1 && header->letter_count <= 4096 && header->leap_count <= 4096 &&

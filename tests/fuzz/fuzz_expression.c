@@ -14,9 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice text = {(const char *)data, size};
     struct expression_problem problem;
     struct buffer out = {0};
-    json_t *vars = json_pack("{s:{s:s,s:I,s:f,s:[i,n,{s:b}],s:n},s:{},s:I}", "trigger", "name", "Gr\xc3\xbc\xc3\x9f\x65",
-                             "id", (json_int_t)820982911946154508, "real", 1.5, "list", 1, "flag", 1, "none", "steps",
-                             "now", (json_int_t)1763800000000);
+    json_t *vars = json_pack("{s:{s:s,s:I,s:f,s:[i,n,{s:b}],s:n},s:{},s:I}", "trigger", "name",
+                             "Gr\xc3\xbc\xc3\x9f\x65", "id", (json_int_t)820982911946154508, "real", 1.5, "list", 1,
+                             "flag", 1, "none", "steps", "now", (json_int_t)1763800000000);
     json_t *value = NULL;
 
     expression_check(text, &scope, &problem);

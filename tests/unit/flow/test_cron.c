@@ -75,7 +75,8 @@ static void next_instants_are_right(void **state)
         struct buffer text = {0};
         civil_print_instant(&text, next);
         if (next != ms_at(cases[i].next))
-            fail_msg("%s in %s after %s: %.*s", cases[i].cron, cases[i].zone, cases[i].after, (int)text.size, text.data);
+            fail_msg("%s in %s after %s: %.*s", cases[i].cron, cases[i].zone, cases[i].after, (int)text.size,
+                     text.data);
         buffer_free(&text);
         zone_close(&zone);
     }
@@ -107,7 +108,8 @@ static void hours_follow_elapsed_time(void **state)
 /* Every minute of some weeks around clock changes, against the plain reading of the rule. */
 static void nothing_lies_between(void **state)
 {
-    static const char *const entries[] = {"*/7 * * * *", "5 */3 * * *", "0,30 0-2 * * *", "* 1 * * SUN", "17 2 8-14 * 0"};
+    static const char *const entries[] = {"*/7 * * * *", "5 */3 * * *", "0,30 0-2 * * *", "* 1 * * SUN",
+                                          "17 2 8-14 * 0"};
     static const char *const zones[] = {"America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata"};
 
     (void)state;

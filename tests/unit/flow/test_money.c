@@ -11,9 +11,10 @@ static void amounts_are_exact(void **state)
         const char *text, *currency;
         int64_t minor;
     } cases[] = {
-        {"199.00", "USD", 19900}, {"0", "EUR", 0},         {"-5.5", "EUR", -550},   {"1990", "JPY", 1990},
-        {"1990.0", "JPY", 1990},  {"1.234", "KWD", 1234},  {"0.29", "USD", 29},     {"12.3400", "EUR", 1234},
-        {"10000000000000", "EUR", MONEY_MINOR_MAX},        {"1.5", "CLF", 15000},
+        {"199.00", "USD", 19900}, {"0", "EUR", 0},          {"-5.5", "EUR", -550},
+        {"1990", "JPY", 1990},    {"1990.0", "JPY", 1990},  {"1.234", "KWD", 1234},
+        {"0.29", "USD", 29},      {"12.3400", "EUR", 1234}, {"10000000000000", "EUR", MONEY_MINOR_MAX},
+        {"1.5", "CLF", 15000},
     };
     int64_t minor;
 
@@ -26,8 +27,22 @@ static void amounts_are_exact(void **state)
 
 static void wrong_amounts_are_refused(void **state)
 {
-    static const char *const wrong[] = {"", "-", ".", "1.", ".5", "1,00", "1e3", " 1", "1 ", "0x10", "1.001", "1.2.3",
-                                        "+1", "10000000000000.01", "99999999999999999999", "NaN"};
+    static const char *const wrong[] = {"",
+                                        "-",
+                                        ".",
+                                        "1.",
+                                        ".5",
+                                        "1,00",
+                                        "1e3",
+                                        " 1",
+                                        "1 ",
+                                        "0x10",
+                                        "1.001",
+                                        "1.2.3",
+                                        "+1",
+                                        "10000000000000.01",
+                                        "99999999999999999999",
+                                        "NaN"};
     int64_t minor;
 
     (void)state;

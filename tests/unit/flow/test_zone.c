@@ -71,8 +71,7 @@ static void local_times_find_their_instants(void **state)
     (void)state;
     check_fit("Europe/Berlin", local_at(2026, 7, 1, 12, 0), ZONE_ONCE, "2026-07-01T10:00Z", "2026-07-01T10:00Z");
     check_fit("America/New_York", local_at(2026, 3, 8, 2, 30), ZONE_GAP, "2026-03-08T07:00Z", "2026-03-08T07:00Z");
-    check_fit("America/New_York", local_at(2026, 11, 1, 1, 30), ZONE_OVERLAP, "2026-11-01T05:30Z",
-              "2026-11-01T06:30Z");
+    check_fit("America/New_York", local_at(2026, 11, 1, 1, 30), ZONE_OVERLAP, "2026-11-01T05:30Z", "2026-11-01T06:30Z");
     check_fit("Europe/Rome", local_at(2026, 3, 29, 2, 0), ZONE_GAP, "2026-03-29T01:00Z", "2026-03-29T01:00Z");
     check_fit("Australia/Lord_Howe", local_at(2026, 10, 4, 2, 10), ZONE_GAP, "2026-10-03T15:30Z", "2026-10-03T15:30Z");
     check_fit("Australia/Lord_Howe", local_at(2026, 4, 5, 1, 45), ZONE_OVERLAP, "2026-04-04T14:45Z",
@@ -101,8 +100,9 @@ static void every_minute_returns(void **state)
 
 static void bad_names_and_files_are_refused(void **state)
 {
-    static const char *const names[] = {"", "/etc/passwd", "../passwd", "Europe/../../passwd", "Mars/Olympus",
-                                        "Europe", "zone.tab", "tzdata.zi", ".hidden", "Europe/Berlin\n"};
+    static const char *const names[] = {
+        "",         "/etc/passwd", "../passwd", "Europe/../../passwd", "Mars/Olympus", "Europe",
+        "zone.tab", "tzdata.zi",   ".hidden",   "Europe/Berlin\n"};
     char cut[64] = "TZif2";
 
     (void)state;
@@ -114,9 +114,17 @@ static void bad_names_and_files_are_refused(void **state)
 
 static void instants_are_read(void **state)
 {
-    static const char *const wrong[] = {"", "2026-11-22", "2026-11-22T09:30:00", "2026-02-29T00:00Z", "2026-13-01T00:00Z",
-                                        "2026-11-22T24:00Z", "2026-11-22T09:30:00.Z", "2026-11-22T09:30:00Zx",
-                                        "20261122T0930Z", "2026-11-22T09:30:00+24:00", "0000-01-01T00:00Z"};
+    static const char *const wrong[] = {"",
+                                        "2026-11-22",
+                                        "2026-11-22T09:30:00",
+                                        "2026-02-29T00:00Z",
+                                        "2026-13-01T00:00Z",
+                                        "2026-11-22T24:00Z",
+                                        "2026-11-22T09:30:00.Z",
+                                        "2026-11-22T09:30:00Zx",
+                                        "20261122T0930Z",
+                                        "2026-11-22T09:30:00+24:00",
+                                        "0000-01-01T00:00Z"};
     struct buffer text = {0};
     int64_t ms;
 
@@ -147,7 +155,8 @@ static void days_and_dates_agree(void **state)
     for (; day < civil_days(2800, 1, 1); day++) {
         struct civil civil = civil_of_seconds(day * CIVIL_DAY_S);
         assert_int_equal(civil_days(civil.year, civil.month, civil.day), day);
-        assert_true(civil.day == last.day + 1 || (civil.day == 1 && last.day == civil_month_days(last.year, last.month)));
+        assert_true(civil.day == last.day + 1 ||
+                    (civil.day == 1 && last.day == civil_month_days(last.year, last.month)));
         last = civil;
     }
 }
@@ -155,9 +164,9 @@ static void days_and_dates_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(offsets_agree_with_zoneinfo),     cmocka_unit_test(local_times_find_their_instants),
-        cmocka_unit_test(every_minute_returns),            cmocka_unit_test(bad_names_and_files_are_refused),
-        cmocka_unit_test(instants_are_read),               cmocka_unit_test(days_and_dates_agree),
+        cmocka_unit_test(offsets_agree_with_zoneinfo), cmocka_unit_test(local_times_find_their_instants),
+        cmocka_unit_test(every_minute_returns),        cmocka_unit_test(bad_names_and_files_are_refused),
+        cmocka_unit_test(instants_are_read),           cmocka_unit_test(days_and_dates_agree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
