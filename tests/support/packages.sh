@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# The Debian packages Purser needs, in one place. Sourced by ./run and ./test; run from the top folder.
+
+PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config
+libzmq3-dev liblmdb-dev libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libjansson-dev libyaml-dev
+liblua5.4-dev libsqlite3-dev zlib1g-dev libcmocka-dev libmsgpack-dev"
+PACKAGES_DEMO="python3 python3-aiosmtpd openssl tzdata"
+PACKAGES_TEST="python3 python3-aiosmtpd openssl tzdata"
+
+# install_packages NAME...: quick when all are there; otherwise apt-get, through sudo when not root.
+install_packages() {
+    missing=""
+    for package in "$@"; do
+        state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+        [ "$state" = "install ok installed" ] || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    echo "installing:$missing"
+    as_root=""
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "These Debian packages are missing, and there is no sudo to install them:$missing" >&2
+            return 1
+        fi
+        as_root="sudo"
+    fi
+    # shellcheck disable=SC2086 # lists of words on purpose
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y \
+        --no-install-recommends $missing >/dev/null 2>&1 && return 0
+    $as_root apt-get -qq -o DPkg::Lock::Timeout=300 update
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y \
+        --no-install-recommends $missing >/dev/null
+}
