@@ -24,7 +24,9 @@ void help_all(struct buffer *into)
     for (unsigned i = 0; i < COMMAND_COUNT; i++)
         buffer_printf(into, "  %-12s %s\n", command_info[i].words, command_info[i].doc);
     buffer_printf(into, "\nOptions:\n%s", settings_help);
-    buffer_text(into, "\nExit codes: 0 done, 1 the daemon refused, 2 not understood, 3 no daemon there, 4 no answer in time.\n");
+    buffer_text(
+        into,
+        "\nExit codes: 0 done, 1 the daemon refused, 2 not understood, 3 no daemon there, 4 no answer in time.\n");
 }
 
 void help_command(struct buffer *into, enum command_id command)

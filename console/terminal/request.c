@@ -185,8 +185,8 @@ static bool read_positional(struct request *request, const char *word, char *pro
     for (const struct argument_info *a = command_info[request->command].arguments; a->name != NULL; a++)
         if (a->need == ARGUMENT_REQUIRED && json_object_get(request->arguments, a->name) == NULL)
             return put_argument(request, a, word, problem, size);
-    snprintf(problem, size, "%s does not take \"%.40s\"; see: purser help %s", command_info[request->command].words, word,
-             command_info[request->command].words);
+    snprintf(problem, size, "%s does not take \"%.40s\"; see: purser help %s", command_info[request->command].words,
+             word, command_info[request->command].words);
     return false;
 }
 

@@ -10,7 +10,8 @@ struct request {
     json_t *arguments; /* owned */
 };
 
-/* Reads "job show 12", "push flow @order.json --key k": required arguments in their order, the others as --name VALUE or
+/* Reads "job show 12", "push flow @order.json --key k": required arguments in their order, the others as --name VALUE
+ * or
  * --name=VALUE; after "--" nothing is an option. An argument of kind data that starts with '@' is read from that file.
  * False with a sentence for people in `problem`, which names what is near to an unknown word. */
 bool request_read(const struct words *words, struct request *request, char *problem, size_t size);

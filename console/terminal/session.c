@@ -95,12 +95,14 @@ static int run_push(const struct settings *settings, const struct request *reque
     struct purser *purser = purser_open(settings->endpoint, &options, &answer);
 
     if (purser != NULL) {
-        purser_push(purser, &(struct purser_push){.queue = json_text_at(request->arguments, "queue"),
-                                                  .content_type = SLICE("application/json"),
-                                                  .job = {.id = json_text_at(request->arguments, "id"),
-                                                          .key = json_text_at(request->arguments, "key"),
-                                                          .payload = json_text_at(request->arguments, "payload")},
-                                                  .priority = PURSER_PRIORITY_USUAL}, &answer);
+        purser_push(purser,
+                    &(struct purser_push){.queue = json_text_at(request->arguments, "queue"),
+                                          .content_type = SLICE("application/json"),
+                                          .job = {.id = json_text_at(request->arguments, "id"),
+                                                  .key = json_text_at(request->arguments, "key"),
+                                                  .payload = json_text_at(request->arguments, "payload")},
+                                          .priority = PURSER_PRIORITY_USUAL},
+                    &answer);
         purser_close(&purser);
     }
     const char *outcome = purser_outcome_name(answer.outcome);

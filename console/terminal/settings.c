@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char settings_help[] =
-    "  --socket PATH      control socket; default: $PURSER_SOCKET, else ./data/control.sock\n"
-    "  --config FILE      take the control socket from this purser.yaml\n"
-    "  --endpoint ADDRESS push as a producer does, like tcp://127.0.0.1:8421\n"
-    "  --timeout SECONDS  how long to wait for the daemon; default 10\n"
-    "  --json             print the daemon's JSON as it came\n"
-    "  --help, --version\n";
+const char settings_help[] = "  --socket PATH      control socket; default: $PURSER_SOCKET, else ./data/control.sock\n"
+                             "  --config FILE      take the control socket from this purser.yaml\n"
+                             "  --endpoint ADDRESS push as a producer does, like tcp://127.0.0.1:8421\n"
+                             "  --timeout SECONDS  how long to wait for the daemon; default 10\n"
+                             "  --json             print the daemon's JSON as it came\n"
+                             "  --help, --version\n";
 
 enum { TIMEOUT_MS = 10000, TIMEOUT_S_MAX = 3600 };
 
@@ -46,11 +45,9 @@ static bool read_config(struct settings *settings, const char *file, char *probl
     const struct yaml_node *direct = yaml_get(root, "control_socket");
     const struct yaml_node *data = yaml_get(root, "data_dir");
     bool is_direct = direct != NULL && direct->kind == YAML_SCALAR && direct->size > 0;
-    const char *path = is_direct                                      ? direct->text
-                       : data != NULL && data->kind == YAML_SCALAR ? data->text
-                                                                      : "data";
-    int length = snprintf(settings->socket, sizeof(settings->socket), "%.*s%s%s", path[0] == '/' ? 0 : folder, file, path,
-                          is_direct ? "" : "/control.sock");
+    const char *path = is_direct ? direct->text : data != NULL && data->kind == YAML_SCALAR ? data->text : "data";
+    int length = snprintf(settings->socket, sizeof(settings->socket), "%.*s%s%s", path[0] == '/' ? 0 : folder, file,
+                          path, is_direct ? "" : "/control.sock");
     yaml_node_free(root);
     return fits(length, sizeof(settings->socket), "the control socket", problem, size);
 }

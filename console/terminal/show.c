@@ -144,12 +144,8 @@ static void find_columns(struct table *table, const json_t *rows)
     const char *key;
 
     for (const char *const *first = first_keys; *first != NULL; first++)
-        json_array_foreach(rows, index, row)
-            if (json_object_get(row, *first) != NULL)
-                add_column(table, *first);
-    json_array_foreach(rows, index, row)
-        json_object_foreach(row, key, value)
-            add_column(table, key);
+        json_array_foreach(rows, index, row) if (json_object_get(row, *first) != NULL) add_column(table, *first);
+    json_array_foreach(rows, index, row) json_object_foreach(row, key, value) add_column(table, key);
 }
 
 /* The cell's text, cut to the widest that a table shows, into `into` (cleared first). */
@@ -185,7 +181,8 @@ static void measure(struct table *table, const json_t *rows)
     for (size_t i = 0; i < table->count; i++) {
         struct column *column = &table->columns[i];
         column->width = width_of(heading(column->key));
-        json_array_foreach(rows, index, row) {
+        json_array_foreach(rows, index, row)
+        {
             const json_t *value = json_object_get(row, column->key);
             size_t width = width_of(cell_text(&cell, column->key, value));
             column->width = width > column->width ? width : column->width;
@@ -217,7 +214,8 @@ static void show_table(struct buffer *into, const json_t *rows, size_t indent)
     }
     trim_blanks(into);
     buffer_text(into, "\n");
-    json_array_foreach(rows, index, row) {
+    json_array_foreach(rows, index, row)
+    {
         buffer_printf(into, "%*s", (int)indent, "");
         for (size_t i = 0; i < table.count; i++) {
             const struct column *column = &table.columns[i];
@@ -240,9 +238,7 @@ static bool is_table(const json_t *value)
 
     if (!json_is_array(value) || json_array_size(value) == 0)
         return false;
-    json_array_foreach(value, index, row)
-        if (!json_is_object(row))
-            return false;
+    json_array_foreach(value, index, row) if (!json_is_object(row)) return false;
     return true;
 }
 
@@ -259,22 +255,21 @@ static void show_object(struct buffer *into, const json_t *object, size_t indent
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-        if (!is_block(value) && width_of(heading(key)) > width)
-            width = width_of(heading(key));
-    json_object_foreach((json_t *)object, key, value)
-        if (!is_block(value)) {
-            buffer_printf(into, "%*s", (int)indent, "");
-            put_padded(into, heading(key), width, false);
-            buffer_text(into, "  ");
-            put_cell(into, key, value, true, indent + width + 2);
-            buffer_text(into, "\n");
-        }
-    json_object_foreach((json_t *)object, key, value)
-        if (is_block(value)) {
-            buffer_printf(into, "%s%*s%s\n", into->size > 0 ? "\n" : "", (int)indent, "", key);
-            show_value(into, value, indent + INDENT, depth + 1);
-        }
+    json_object_foreach((json_t *)object, key, value) if (!is_block(value) && width_of(heading(key)) > width) width =
+        width_of(heading(key));
+    json_object_foreach((json_t *)object, key, value) if (!is_block(value))
+    {
+        buffer_printf(into, "%*s", (int)indent, "");
+        put_padded(into, heading(key), width, false);
+        buffer_text(into, "  ");
+        put_cell(into, key, value, true, indent + width + 2);
+        buffer_text(into, "\n");
+    }
+    json_object_foreach((json_t *)object, key, value) if (is_block(value))
+    {
+        buffer_printf(into, "%s%*s%s\n", into->size > 0 ? "\n" : "", (int)indent, "", key);
+        show_value(into, value, indent + INDENT, depth + 1);
+    }
 }
 
 static void show_value(struct buffer *into, const json_t *value, size_t indent, size_t depth)
@@ -292,7 +287,8 @@ static void show_value(struct buffer *into, const json_t *value, size_t indent, 
 
 void show_json(struct buffer *into, const json_t *value)
 {
-    const json_t *alone = json_object_size(value) == 1 ? json_object_iter_value(json_object_iter((json_t *)value)) : NULL;
+    const json_t *alone =
+        json_object_size(value) == 1 ? json_object_iter_value(json_object_iter((json_t *)value)) : NULL;
 
     if (alone != NULL && !json_is_number(alone) && !json_is_boolean(alone))
         value = alone; /* {"message": "stopping"}, {"jobs": [...]}: the name says nothing new */

@@ -11,8 +11,8 @@ struct words {
     char *text; /* what they point into; owned, NULL when borrowed from argv */
 };
 
-/* Cuts a line at blanks; '...' keeps everything, "..." and a backslash keep the next character. False with a sentence in
- * `problem` for an open quote or too many words. The caller frees with words_free(), also after false. */
+/* Cuts a line at blanks; '...' keeps everything, "..." and a backslash keep the next character. False with a sentence
+ * in `problem` for an open quote or too many words. The caller frees with words_free(), also after false. */
 bool words_split(struct slice line, struct words *words, char *problem, size_t size);
 /* Borrows argv behind the program's name. */
 bool words_borrow(int argc, char **argv, struct words *words, char *problem, size_t size);

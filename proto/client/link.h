@@ -1,12 +1,12 @@
 /* link - one connection of libpurser: a DEALER socket and its monitor. Internal to proto/client.
- * libzmq's own reconnecting is off: a socket that lost its connection is closed with all it still held, so that a message
- * whose sender was told "no answer" is never delivered behind his back. */
+ * libzmq's own reconnecting is off: a socket that lost its connection is closed with all it still held, so that a
+ * message whose sender was told "no answer" is never delivered behind his back. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/slice.h"
 
 struct link {
-    void *context; /* NULL until link_init() */
+    void *context;          /* NULL until link_init() */
     void *socket, *monitor; /* NULL while there is no connection */
 };
 

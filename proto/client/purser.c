@@ -89,8 +89,8 @@ struct purser *purser_open(const char *endpoint, const struct purser_options *op
         link_close(&purser->link);
         return purser;
     }
-    say(problem, PURSER_UNREACHABLE, "\"%.200s\" is no endpoint; one looks like tcp://127.0.0.1:8421 or ipc:///path/control.sock",
-        endpoint);
+    say(problem, PURSER_UNREACHABLE,
+        "\"%.200s\" is no endpoint; one looks like tcp://127.0.0.1:8421 or ipc:///path/control.sock", endpoint);
     purser_close(&purser);
     return NULL;
 }
@@ -216,17 +216,19 @@ static enum purser_outcome connect_link(struct purser *purser, struct purser_ans
     }
 }
 
-/* Sends what stands in purser->ask and waits. A connection that broke before this ask is found out by the send or by its
- * monitor; `repeatable` asks are then, and after a lost answer, made again on a new connection until the deadline. */
-static enum purser_outcome ask(struct purser *purser, uint64_t sequence, bool repeatable, struct client_message *message,
-                               struct purser_answer *answer)
+/* Sends what stands in purser->ask and waits. A connection that broke before this ask is found out by the send or by
+ * its monitor; `repeatable` asks are then, and after a lost answer, made again on a new connection until the deadline.
+ */
+static enum purser_outcome ask(struct purser *purser, uint64_t sequence, bool repeatable,
+                               struct client_message *message, struct purser_answer *answer)
 {
     bool sent = false;
 
     for (;;) {
         enum purser_outcome outcome = connect_link(purser, answer);
         if (outcome == PURSER_UNREACHABLE && sent)
-            return say(answer, PURSER_NO_ANSWER, "the connection to %s was lost before the answer came", purser->endpoint);
+            return say(answer, PURSER_NO_ANSWER, "the connection to %s was lost before the answer came",
+                       purser->endpoint);
         if (outcome != PURSER_ACCEPTED)
             return outcome;
         if (purser->ask.size > purser->message_bytes_max)
@@ -244,7 +246,8 @@ static enum purser_outcome ask(struct purser *purser, uint64_t sequence, bool re
             return say(answer, PURSER_NO_ANSWER, "no answer from %s within %lld ms", purser->endpoint,
                        (long long)purser->timeout_ms);
         if (!repeatable)
-            return say(answer, PURSER_NO_ANSWER, "the connection to %s was lost before the answer came", purser->endpoint);
+            return say(answer, PURSER_NO_ANSWER, "the connection to %s was lost before the answer came",
+                       purser->endpoint);
         link_pause(PAUSE_FIRST_MS, purser->until_ms);
     }
 }
@@ -306,7 +309,8 @@ static enum purser_outcome take_push_answer(struct purser *purser, const struct 
         return say(answer, PURSER_DUPLICATE, "that id was accepted before");
     case CLIENT_FULL:
         answer->retry_ms = message->full.retry_ms;
-        return say(answer, PURSER_FULL, "the daemon is full; ask again in %llu ms", (unsigned long long)answer->retry_ms);
+        return say(answer, PURSER_FULL, "the daemon is full; ask again in %llu ms",
+                   (unsigned long long)answer->retry_ms);
     case CLIENT_REFUSED:
         return take_refusal(&message->refused, answer);
     default:
@@ -376,16 +380,16 @@ static void explain(struct slice body, struct purser_answer *answer)
     json_decref(value);
 }
 
-enum purser_outcome purser_command(struct purser *purser, const char *words, struct slice arguments, struct buffer *body,
-                                   struct purser_answer *answer)
+enum purser_outcome purser_command(struct purser *purser, const char *words, struct slice arguments,
+                                   struct buffer *body, struct purser_answer *answer)
 {
     struct client_message message;
     uint64_t sequence = ++begin(purser, answer)->sequence;
 
     drop_dead_link(purser);
     buffer_clear(&purser->ask);
-    client_put_command(&purser->ask, &(struct client_command){
-                                         .sequence = sequence, .words = slice_of(words), .arguments = arguments});
+    client_put_command(
+        &purser->ask, &(struct client_command){.sequence = sequence, .words = slice_of(words), .arguments = arguments});
     enum purser_outcome outcome = ask(purser, sequence, false, &message, answer);
     if (outcome != PURSER_ACCEPTED)
         return outcome;

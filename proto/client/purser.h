@@ -1,7 +1,7 @@
 /* purser - the C client of purserd, for producers and for the console (docs/protocol.md).
  * Every call waits for the daemon's answer or for its deadline: nothing is ever fire-and-forget, so PURSER_ACCEPTED
- * means that the work is on the daemon's disk. A lost connection is opened again by the next call, with a doubling pause
- * between attempts. One handle belongs to one thread; open one a thread. Handles do not survive fork().
+ * means that the work is on the daemon's disk. A lost connection is opened again by the next call, with a doubling
+ * pause between attempts. One handle belongs to one thread; open one a thread. Handles do not survive fork().
  *
  * Link with libpurserclient, libproto and libzmq. */
 // SPDX-License-Identifier: MIT
@@ -12,11 +12,12 @@ struct purser; /* opaque; purser_close() */
 
 enum purser_outcome {
     PURSER_ACCEPTED,    /* done: the jobs are on disk, the command was carried out */
-    PURSER_DUPLICATE,   /* that id was accepted before, by an earlier call or an earlier attempt of this one: as good as done */
+    PURSER_DUPLICATE,   /* that id was accepted before, by an earlier call or an earlier attempt of this one: as good as
+                           done */
     PURSER_FULL,        /* not now, nothing was kept; ask again after retry_ms */
     PURSER_REFUSED,     /* never like this, nothing was kept; `error` and `message` say why */
     PURSER_UNREACHABLE, /* no daemon at the endpoint; nothing was sent */
-    PURSER_NO_ANSWER,   /* sent, and the answer was lost or late: it may have been kept or not. Repeat with the same id */
+    PURSER_NO_ANSWER, /* sent, and the answer was lost or late: it may have been kept or not. Repeat with the same id */
 };
 
 struct purser_options {
@@ -53,7 +54,8 @@ enum { PURSER_PRIORITY_USUAL = 4 };
 
 /* Connects to "tcp://127.0.0.1:8421" or "ipc:///path/control.sock" and exchanges versions. NULL with the reason in
  * `problem` when that fails within the deadline. The caller frees with purser_close(). */
-struct purser *purser_connect(const char *endpoint, const struct purser_options *options, struct purser_answer *problem);
+struct purser *purser_connect(const char *endpoint, const struct purser_options *options,
+                              struct purser_answer *problem);
 /* Like purser_connect(), but does not connect before the first call; NULL only for an endpoint that is no endpoint. */
 struct purser *purser_open(const char *endpoint, const struct purser_options *options, struct purser_answer *problem);
 /* Frees *purser and sets it to NULL. Returns at once: no call is under way, so nothing can be lost. */
@@ -70,8 +72,8 @@ enum purser_outcome purser_hello(struct purser *purser, struct purser_answer *an
 /* ACCEPTED when the daemon answers. */
 enum purser_outcome purser_ping(struct purser *purser, struct purser_answer *answer);
 
-/* One job. With an id, a lost answer is asked for again until the deadline; without one it is NO_ANSWER at once, because
- * repeating could double the job. */
+/* One job. With an id, a lost answer is asked for again until the deadline; without one it is NO_ANSWER at once,
+ * because repeating could double the job. */
 enum purser_outcome purser_push(struct purser *purser, const struct purser_push *push, struct purser_answer *answer);
 /* Up to purser_batch_max() jobs of one queue, all or nothing. A lost answer is asked for again only when every job has
  * an id. `count` 0 is refused. */
@@ -81,7 +83,7 @@ enum purser_outcome purser_push_many(struct purser *purser, struct slice queue, 
 /* A console command, on the control socket only: `words` as in docs/reference/commands.md ("job show"), `arguments` a
  * JSON object. The daemon's JSON is appended to `body`. ACCEPTED when the command succeeded; REFUSED with `error`
  * otherwise (`body` then holds what the daemon said, as JSON or nothing). Never repeated on its own. */
-enum purser_outcome purser_command(struct purser *purser, const char *words, struct slice arguments, struct buffer *body,
-                                   struct purser_answer *answer);
+enum purser_outcome purser_command(struct purser *purser, const char *words, struct slice arguments,
+                                   struct buffer *body, struct purser_answer *answer);
 
 const char *purser_outcome_name(enum purser_outcome outcome);

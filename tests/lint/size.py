@@ -7,6 +7,8 @@ import re
 import lint
 
 FUNCTION_MAX, FILE_MAX, LINE_MAX, PARAMETERS_MAX = 70, 800, 120, 6
+# Parameters of a callback type that an outside library prescribes.
+PRESCRIBED = {"on_access": "libmicrohttpd's MHD_AccessHandlerCallback"}
 NOT_CODE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", re.M)
 
 
@@ -45,7 +47,7 @@ def check_file(path, text):
         for name, parameters, first, last in functions(plain):
             if last - first + 1 > FUNCTION_MAX:
                 findings.append(f"{path}:{first}: {name}() has {last - first + 1} lines; at most {FUNCTION_MAX}")
-            if parameters > PARAMETERS_MAX:
+            if parameters > PARAMETERS_MAX and name not in PRESCRIBED:
                 findings.append(f"{path}:{first}: {name}() has {parameters} parameters; at most {PARAMETERS_MAX}")
     return findings
 

@@ -116,7 +116,8 @@ static void test_settings(void **state)
     assert_int_equal(settings.timeout_ms, 10000);
     settings_init(&settings, "/run/purser.sock");
     assert_string_equal(settings.socket, "/run/purser.sock");
-    assert_true(take("jobs --json --timeout 0.5 --socket=/x --limit 3 -- --json", &settings, &words, problem, sizeof(problem)));
+    assert_true(
+        take("jobs --json --timeout 0.5 --socket=/x --limit 3 -- --json", &settings, &words, problem, sizeof(problem)));
     assert_true(settings.json);
     assert_int_equal(settings.timeout_ms, 500);
     assert_string_equal(settings.socket, "/x");
@@ -179,9 +180,8 @@ static void test_help(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_requests),       cmocka_unit_test(test_data_from_file),
-        cmocka_unit_test(test_too_many_words), cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_socket_of_config), cmocka_unit_test(test_help),
+        cmocka_unit_test(test_requests), cmocka_unit_test(test_data_from_file),   cmocka_unit_test(test_too_many_words),
+        cmocka_unit_test(test_settings), cmocka_unit_test(test_socket_of_config), cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,14 +25,14 @@ static void expect_show(const char *json, const char *want)
 static void test_tables(void **state)
 {
     (void)state;
-    expect_show("[{\"attempt\":1,\"id\":7,\"queue\":\"flow\"},{\"attempt\":12,\"id\":1234,\"queue\":\"ai\",\"note\":null}]",
-                "  id  queue  attempt  note\n"
-                "   7  flow         1  -\n"
-                "1234  ai          12  -\n");
-    expect_show("{\"jobs\":[{\"name\":\"Zoë 日本\",\"ok\":true},{\"name\":\"x\",\"ok\":false}]}",
-                "name      ok\n"
-                "Zoë 日本  yes\n"
-                "x         no\n");
+    expect_show(
+        "[{\"attempt\":1,\"id\":7,\"queue\":\"flow\"},{\"attempt\":12,\"id\":1234,\"queue\":\"ai\",\"note\":null}]",
+        "  id  queue  attempt  note\n"
+        "   7  flow         1  -\n"
+        "1234  ai          12  -\n");
+    expect_show("{\"jobs\":[{\"name\":\"Zoë 日本\",\"ok\":true},{\"name\":\"x\",\"ok\":false}]}", "name      ok\n"
+                                                                                                  "Zoë 日本  yes\n"
+                                                                                                  "x         no\n");
     expect_show("[]", "none\n");
     expect_show("{\"jobs\":[]}", "none\n");
 }
@@ -40,22 +40,24 @@ static void test_tables(void **state)
 static void test_units(void **state)
 {
     (void)state;
-    expect_show("[{\"created_ms\":1700000000000,\"due_ms\":0,\"took_ms\":1500,\"used_bytes\":2048,\"amount\":1700000000000}]",
-                "                 created  due   took     used         amount\n"
-                "2023-11-14T22:13:20+0000    -  1.5 s  2.0 KiB  1700000000000\n");
+    expect_show(
+        "[{\"created_ms\":1700000000000,\"due_ms\":0,\"took_ms\":1500,\"used_bytes\":2048,\"amount\":1700000000000}]",
+        "                 created  due   took     used         amount\n"
+        "2023-11-14T22:13:20+0000    -  1.5 s  2.0 KiB  1700000000000\n");
 }
 
 static void test_objects(void **state)
 {
     (void)state;
-    expect_show("{\"format\":1,\"refusing\":false,\"queues\":[{\"queue\":\"ai\",\"ready\":3}],\"store\":{\"used_bytes\":10}}",
-                "format    1\n"
-                "refusing  no\n"
-                "\nqueues\n"
-                "  queue  ready\n"
-                "  ai         3\n"
-                "\nstore\n"
-                "  used  10 B\n");
+    expect_show(
+        "{\"format\":1,\"refusing\":false,\"queues\":[{\"queue\":\"ai\",\"ready\":3}],\"store\":{\"used_bytes\":10}}",
+        "format    1\n"
+        "refusing  no\n"
+        "\nqueues\n"
+        "  queue  ready\n"
+        "  ai         3\n"
+        "\nstore\n"
+        "  used  10 B\n");
     expect_show("{\"message\":\"stopping\"}", "stopping\n");
     expect_show("{\"text\":\"a 1\\nb 2\\n\"}", "a 1\nb 2\n");
     expect_show("{\"used\":3}", "used  3\n");
@@ -66,7 +68,8 @@ static void test_hostile_text(void **state)
     (void)state;
     expect_show("{\"a\":\"x\\u001b[2Jy\",\"b\":1}", "a  x\xef\xbf\xbd[2Jy\nb  1\n");
     expect_show("[{\"a\":\"one\\ntwo\"}]", "a\none two\n");
-    expect_show("[{\"a\":\"\\u009b31m\"}]", "a\n\xef\xbf\xbd" "31m\n");
+    expect_show("[{\"a\":\"\\u009b31m\"}]", "a\n\xef\xbf\xbd"
+                                            "31m\n");
 }
 
 static void test_long_cells(void **state)
@@ -99,8 +102,12 @@ static void test_width(void **state)
     assert_int_equal(width_of(SLICE("日本")), 4);
     assert_int_equal(width_of(SLICE("\xff\xfe")), 2);
     assert_int_equal(width_cut(SLICE("日本"), 3).size, 3);
-    width_clean(&text, SLICE("a\xff" "b"), false, 0);
-    assert_true(slice_is(buffer_slice(&text), "a\xef\xbf\xbd" "b"));
+    width_clean(&text,
+                SLICE("a\xff"
+                      "b"),
+                false, 0);
+    assert_true(slice_is(buffer_slice(&text), "a\xef\xbf\xbd"
+                                              "b"));
     buffer_clear(&text);
     width_clean(&text, SLICE("a\nb"), true, 2);
     assert_true(slice_is(buffer_slice(&text), "a\n  b"));

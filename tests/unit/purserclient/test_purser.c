@@ -49,7 +49,8 @@ static void answer_push(struct peer *peer, const struct client_push *push)
     else if (slice_is(push->queue, "full"))
         client_put_full(&frame, &(struct client_full){push->sequence, 250});
     else if (slice_is(push->queue, "no-such"))
-        client_put_refused(&frame, &(struct client_refused){push->sequence, SLICE("not-found"), SLICE("no such queue")});
+        client_put_refused(&frame,
+                           &(struct client_refused){push->sequence, SLICE("not-found"), SLICE("no such queue")});
     else if (slice_is(push->queue, "known"))
         client_put_duplicate(&frame, &(struct client_duplicate){push->sequence});
     else
@@ -179,10 +180,12 @@ static struct purser *connected(void **state, int64_t timeout_ms)
 
 static enum purser_outcome push(struct purser *purser, const char *queue, const char *id, struct purser_answer *answer)
 {
-    return purser_push(purser, &(struct purser_push){.queue = slice_of(queue),
-                                                     .content_type = SLICE("application/json"),
-                                                     .job = {.id = slice_of(id), .payload = SLICE("{}")},
-                                                     .priority = PURSER_PRIORITY_USUAL}, answer);
+    return purser_push(purser,
+                       &(struct purser_push){.queue = slice_of(queue),
+                                             .content_type = SLICE("application/json"),
+                                             .job = {.id = slice_of(id), .payload = SLICE("{}")},
+                                             .priority = PURSER_PRIORITY_USUAL},
+                       answer);
 }
 
 static void test_outcomes(void **state)
@@ -209,11 +212,13 @@ static void test_outcomes(void **state)
 static void test_push_many(void **state)
 {
     struct purser *purser = connected(state, 5000);
-    struct purser_job jobs[3] = {{SLICE("1"), SLICE(""), SLICE("{}")}, {SLICE("2"), SLICE("k"), SLICE("[]")},
+    struct purser_job jobs[3] = {{SLICE("1"), SLICE(""), SLICE("{}")},
+                                 {SLICE("2"), SLICE("k"), SLICE("[]")},
                                  {SLICE("3"), SLICE(""), SLICE("1")}};
     struct purser_answer got;
 
-    assert_int_equal(purser_push_many(purser, SLICE("flow"), SLICE("application/json"), jobs, 3, &got), PURSER_ACCEPTED);
+    assert_int_equal(purser_push_many(purser, SLICE("flow"), SLICE("application/json"), jobs, 3, &got),
+                     PURSER_ACCEPTED);
     assert_int_equal(got.count, 3);
     assert_int_equal(purser_push_many(purser, SLICE("flow"), SLICE("application/json"), jobs, 0, &got), PURSER_REFUSED);
     assert_string_equal(got.error, "invalid");
@@ -289,7 +294,7 @@ static void test_daemon_restarts(void **state)
     assert_int_equal(purser_ping(purser, &got), PURSER_ACCEPTED);
     stop(daemon);
     start(daemon);
-    assert_int_equal(push(purser, "flow", "", &got), PURSER_ACCEPTED);
+    assert_int_equal(push(purser, "flow", "mine", &got), PURSER_ACCEPTED);
     purser_close(&purser);
 }
 

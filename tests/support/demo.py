@@ -1,0 +1,457 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The demonstration behind ./run: a shop, a mail server, a simulated Gemini and Shopify, and purserd between them.
+
+What is shown is counted where it ends: rows in SQLite, mails in the mail server's folder, orders in the sender's log.
+"""
+import collections
+import email
+import email.policy
+import json
+import os
+import pathlib
+import re
+import secrets
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("PURSER_BUILD", ROOT / "build/release")) / "bin"
+HOME = ROOT / "data/demo"
+PORTS = {"webhooks": 8420, "producers": 8421, "metrics": 8422, "Gemini and Shopify": 8430, "mail": 8431}
+SHOP = "demo.myshopify.com"
+MAIL_USER = "harbour-tea"
+# In the demo an outage is felt after seconds, in a shop after minutes.
+STEP_TIMES = {"timeout": "3s", "unreachable_after": "8s"}
+LIMITS = """
+limits:
+  gemini/default: {window: {count: 120, per: 1m}, per_day: 100000, concurrency: 4}
+  smtp/default: {window: {count: 300, per: 1m}, concurrency: 4}
+"""
+NORMAL, DURING, AFTER = 12, 4, 4  # orders of the three acts
+WAIT_S = 120
+
+
+class Failed(Exception):
+    """The demonstration did not come out right; the message says how."""
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def write_secret(path, text):
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+
+
+# --- setting up ---
+
+def check_ports():
+    for use, port in PORTS.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise Failed(f"port {port} ({use}) on 127.0.0.1 is taken; is a demo running already?")
+
+
+def make_secrets():
+    folder = HOME / "secrets"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("gemini.key", "shopify.webhook", "stock.webhook", "mail.password"):
+        if not (folder / name).exists():
+            write_secret(folder / name, secrets.token_hex(24))
+
+
+def make_certificate():
+    if (HOME / "mail.crt").exists():
+        return
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "3650", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", HOME / "mail.key", "-out", HOME / "mail.crt"], check=True, stderr=subprocess.DEVNULL)
+    os.chmod(HOME / "mail.key", 0o600)
+
+
+def socket_path():
+    """A UNIX socket's path has room for 107 bytes; a clone far down the tree needs another place."""
+    path = HOME / "store/control.sock"
+    if len(os.fsencode(path)) < 100:
+        return path
+    folder = pathlib.Path(f"/tmp/purser-demo-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / "control.sock"
+
+
+def make_config():
+    """The demo's purser.yaml with its folders below data/demo and the real mail server."""
+    values = {"data_dir": "store", "secrets_dir": "secrets", "workflows_dir": "workflows",
+              "prompts_dir": "../../config/prompts", "limits_file": "", "prices_file": "../../config/prices.yaml",
+              "control_socket": str(socket_path()), "gemini_daily_requests_max": 100000,
+              "gemini_url": f"http://127.0.0.1:{PORTS['Gemini and Shopify']}",
+              "mail_url": f"smtp://127.0.0.1:{PORTS['mail']}", "mail_starttls": "true", "mail_user": MAIL_USER,
+              "mail_password": "mail/password", "mail_ca_file": "mail.crt"}
+    text = (ROOT / "config/demo/purser.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"(?ms)^limits:\n(?:[ \t#].*?\n|\n)*", "", text)
+    for key, value in values.items():
+        line = f"{key}: {value}" if value != "" else f'{key}: ""'
+        text, found = re.subn(rf"(?m)^{key}:.*$", line.replace("\\", r"\\"), text)
+        if not found:
+            text = f"{line}\n{text}"
+    text = re.sub(r"(?m)^(\s+shop:).*$", rf"\1 {SHOP}", text)
+    (HOME / "purser.yaml").write_text(text + LIMITS, encoding="utf-8")
+
+
+def make_workflows():
+    """Copies of the shipped workflows, switched live: everything they reach is on this machine."""
+    folder = HOME / "workflows"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for path in (ROOT / "config/workflows").glob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        if path.stem == "order-confirmation":
+            text = re.sub(r"(?m)^mode:\s*\w+", "mode: live", text)
+            for key, value in STEP_TIMES.items():
+                text = re.sub(rf"(?m)^(\s+{key}:).*$", rf"\1 {value}", text)
+        (folder / path.name).write_text(text, encoding="utf-8")
+
+
+def make_all():
+    (HOME / "store").mkdir(parents=True, exist_ok=True)
+    make_secrets()
+    make_certificate()
+    make_config()
+    make_workflows()
+
+
+# --- the programs ---
+
+class Programs:
+    """Started in order, stopped in reverse; each writes to its own log."""
+
+    def __init__(self):
+        self.running = []
+
+    def start(self, name, *command):
+        log = open(HOME / f"{name}.log", "ab")
+        process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   cwd=ROOT, start_new_session=True)
+        log.close()
+        self.running.append((name, process))
+
+    def wait_for_port(self, name, port):
+        for _ in range(300):
+            for known, process in self.running:
+                if process.poll() is not None:
+                    raise Failed(f"{known} ended with code {process.returncode}; see {HOME / known}.log")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise Failed(f"{name} does not listen on port {port}; see {HOME / name}.log")
+
+    def stop(self):
+        """The exit codes by name."""
+        codes = {}
+        while self.running:
+            name, process = self.running.pop()
+            process.send_signal(signal.SIGTERM)
+            try:
+                codes[name] = process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                codes[name] = process.wait()
+        return codes
+
+
+def start_all(programs):
+    secret = HOME / "secrets/shopify.webhook"
+    hook = f"http://127.0.0.1:{PORTS['webhooks']}/hooks/shopify-orders"
+    templates = []
+    for path in sorted((ROOT / "tests/data/shopify").glob("order*.json")):
+        if "cancelled" not in path.name:
+            templates += ["--template", path]
+    programs.start("mail-server", "/usr/bin/python3", ROOT / "tests/support/smtp_server.py", "--port", PORTS["mail"],
+                   "--certificate", HOME / "mail.crt", "--key", HOME / "mail.key", "--user", MAIL_USER,
+                   "--password-file", HOME / "secrets/mail.password", "--mails", HOME / "mails")
+    programs.wait_for_port("mail-server", PORTS["mail"])
+    programs.start("purserd", BIN / "purserd", "--config", HOME / "purser.yaml")
+    programs.wait_for_port("purserd", PORTS["webhooks"])
+    programs.start("purser-cloud", BIN / "purser-cloud", "--port", PORTS["Gemini and Shopify"],
+                   "--hook", f"orders/create={hook}", "--hook", f"orders/paid={hook}", "--hook-secret-file", secret,
+                   "--seed", time.time_ns() % (1 << 48), "--gemini-rpm", 1000, "--gemini-rpd", 1000000,
+                   "--log", HOME / "purser-cloud.jsonl", *templates)
+    programs.wait_for_port("purser-cloud", PORTS["Gemini and Shopify"])
+
+
+# --- looking ---
+
+def console(*words):
+    """What `purser WORDS --json` says."""
+    done = subprocess.run([BIN / "purser", "--socket", socket_path(), "--json", *words], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failed(f"purser {' '.join(words)}: exit code {done.returncode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def rows_of(answer):
+    """The list of objects in an answer, bare or under its only name."""
+    if isinstance(answer, list):
+        return answer
+    return next((value for value in answer.values() if isinstance(value, list)), [])
+
+
+def ask_cloud(path, **body):
+    url = f"http://127.0.0.1:{PORTS['Gemini and Shopify']}/_cloud/{path}"
+    data = json.dumps(body).encode() if body else None
+    with urllib.request.urlopen(urllib.request.Request(url, data), timeout=10) as answer:
+        return json.load(answer)
+
+
+def query(sql):
+    path = HOME / "store/shop.sqlite"
+    if not path.exists():
+        return []
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as database:
+        try:
+            return database.execute(sql).fetchall()
+        except sqlite3.OperationalError:
+            return []  # the table is made with its first row
+
+
+class Ledger:
+    """Orders sent, rows kept and mails delivered since this demonstration began."""
+
+    def __init__(self):
+        self.log = HOME / "purser-cloud.jsonl"
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
+        self.old_mails = {path.name for path in (HOME / "mails").glob("*.eml")}
+        self.parsed = {}
+
+    def orders(self):
+        """{order id: name, like #1001}."""
+        if not self.log.exists():
+            return {}
+        with open(self.log, "rb") as file:
+            file.seek(self.log_start)
+            lines = [json.loads(line) for line in file if line.endswith(b"\n")]
+        return {line["order_id"]: line["name"] for line in lines if line["what"] == "order"}
+
+    def rows(self):
+        wanted = self.orders()
+        return {key for (key,) in query("SELECT order_id FROM orders") if key in wanted}
+
+    def mails(self):
+        """(recipient, subject, text, message id) of each mail."""
+        for path in sorted((HOME / "mails").glob("*.eml")):
+            if path.name not in self.old_mails and path.name not in self.parsed:
+                message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                body = message.get_body(("plain",))
+                self.parsed[path.name] = (message["X-Envelope-To"], message["Subject"],
+                                          body.get_content() if body else "", message["Message-ID"])
+        return list(self.parsed.values())
+
+
+def fallback_text():
+    text = (ROOT / "config/workflows/order-confirmation.yaml").read_text(encoding="utf-8")
+    return re.search(r'else:\s*\n\s*paragraph:\s*"([^"]+)"', text).group(1)
+
+
+def plain_count(ledger):
+    """Mails that carry the plain template, white space aside."""
+    wanted = " ".join(fallback_text().split())
+    return sum(wanted in " ".join(text.split()) for _, _, text, _ in ledger.mails())
+
+
+def wait_until(what, condition, seconds=WAIT_S):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return
+        time.sleep(0.25)
+    raise Failed(f"{what}: not within {seconds} s")
+
+
+# --- the acts ---
+
+def place(ledger, count):
+    """Places orders and waits until each is a row and a mail."""
+    before = len(ledger.orders())
+    ask_cloud("orders", count=count, rate=240)
+    wait_until(f"{count} orders sent", lambda: len(ledger.orders()) == before + count)
+    wait_until("all webhooks accepted", lambda: ask_cloud("pending")["deliveries"] == 0)
+    wait_until("a row for each order", lambda: len(ledger.rows()) == before + count)
+    wait_until("a mail for each order", lambda: len(ledger.mails()) >= before + count)
+
+
+def busy_jobs():
+    return [job for job in rows_of(console("jobs", "--limit", "1000")) if job["state"] not in ("dead", "doubt")]
+
+
+def finish_leftovers():
+    """Runs of an earlier demonstration that was stopped in the middle go on first."""
+    if busy_jobs():
+        say("Finishing what an earlier demonstration left undone ...")
+        wait_until("the work of an earlier demonstration", lambda: not busy_jobs())
+
+
+def act_normal(ledger):
+    say(f"\n1. {NORMAL} orders come in while all is well.")
+    place(ledger, NORMAL)
+    report(ledger)
+    if plain_count(ledger) != 0:
+        raise Failed("a mail has the plain text although Gemini was there")
+
+
+def act_outage(ledger):
+    say(f"\n2. Gemini is gone; {DURING} orders come in all the same.")
+    ask_cloud("fault", service="gemini", kind="outage", for_ms=3600000, probability=1)
+    place(ledger, DURING)
+    report(ledger)
+    say(f"   {plain_count(ledger)} mails took the plain text after {STEP_TIMES['unreachable_after']} without Gemini:")
+    say(f"   \"{fallback_text()}\"")
+    if plain_count(ledger) != DURING:
+        raise Failed(f"{plain_count(ledger)} mails have the plain text, not {DURING}")
+
+
+def act_recovery(ledger):
+    say(f"\n3. Gemini is back; {AFTER} more orders.")
+    ask_cloud("fault", service="gemini", kind="outage", for_ms=0, probability=0)
+    place(ledger, AFTER)
+    report(ledger)
+
+
+def report(ledger):
+    counts = ask_cloud("counts")
+    mails = ledger.mails()
+    say(f"   orders sent                {len(ledger.orders()):6}   (webhooks answered 200: {counts['deliveries_ok']})")
+    say(f"   rows in SQLite             {len(ledger.rows()):6}")
+    say(f"   mails at the mail server   {len(mails):6}   ({len(mails) - plain_count(ledger)} with a personal line, "
+        f"{plain_count(ledger)} plain)")
+
+
+# --- the proof ---
+
+def check_mails(ledger):
+    wanted = collections.Counter(f"customer{name[1:]}@example.com" for name in ledger.orders().values())
+    got = collections.Counter(to for to, _, _, _ in ledger.mails())
+    if wanted != got:
+        raise Failed(f"mails missing: {dict(wanted - got)}; too many: {dict(got - wanted)}")
+    ids = [message_id for _, _, _, message_id in ledger.mails()]
+    if len(set(ids)) != len(ids):
+        raise Failed("two mails have the same Message-ID")
+
+
+def book_sums():
+    sums = collections.Counter()
+    for row in rows_of(console("books")):
+        sums[row["book"], row.get("currency") or ""] += row["amount"]
+    return sums
+
+
+def check_books():
+    """The books against a recount of the rows."""
+    sums = book_sums()
+    wanted = {("orders", ""): query("SELECT count(*) FROM orders")[0][0]}
+    for currency, total in query("SELECT currency, sum(total) FROM orders GROUP BY currency"):
+        wanted["revenue", currency] = total
+    for key, total in wanted.items():
+        if sums[key] != total:
+            raise Failed(f"book {key[0]} {key[1]}: {sums[key]}, but the rows give {total}")
+    return wanted
+
+
+def prove(ledger):
+    wait_until("all jobs worked off", lambda: not busy_jobs())
+    if ledger.rows() != set(ledger.orders()):
+        raise Failed("the rows are not the orders")
+    check_mails(ledger)
+    wanted = check_books()
+    console("store", "check")
+    say("\nChecked: each order is one row and exactly one mail; the store is whole; the books equal a recount:")
+    for (book, currency), total in sorted(wanted.items()):
+        say(f"   {book:8} {total / 100 if currency else total:>12} {currency}")
+
+
+def look_further():
+    purser = (BIN / "purser").relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
+    call = f"{purser} --config {HOME.relative_to(ROOT)}/purser.yaml"
+    cloud = f"http://127.0.0.1:{PORTS['Gemini and Shopify']}/_cloud"
+    say(f"""
+Look further while it runs (everything is on 127.0.0.1 and in {HOME.relative_to(ROOT)}/):
+   {call} status          also: jobs, runs, run show ID, books, limits, metrics
+   {call}                 the console's prompt
+   curl -s http://127.0.0.1:{PORTS['metrics']}/metrics        also: /healthz, /readyz
+   curl -s {cloud}/orders -d '{{"count":5}}'
+   curl -s {cloud}/fault -d '{{"service":"gemini","kind":"outage","for_ms":60000}}'
+   less data/demo/mails/*.eml        the mails; data/demo/*.log the programs
+Ctrl-C stops it; ./run goes on with the same data.""")
+
+
+def stay(programs):
+    ledger = Ledger()
+    shown = None
+    while True:
+        time.sleep(1)
+        for name, process in programs.running:
+            if process.poll() is not None:
+                raise Failed(f"{name} ended with code {process.returncode}; see {HOME / name}.log")
+        now = (len(ledger.orders()), len(ledger.rows()), len(ledger.mails()))
+        if now != (shown or (0, 0, 0)):
+            say(f"   since then: {now[0]} orders, {now[1]} rows, {now[2]} mails")
+            shown = now
+
+
+def demonstrate(programs, once):
+    start_all(programs)
+    say(f"Running: purserd, a mail server with STARTTLS and login, and purser-cloud as Gemini and Shopify. "
+        f"Data: {HOME.relative_to(ROOT)}/")
+    finish_leftovers()
+    ledger = Ledger()
+    act_normal(ledger)
+    act_outage(ledger)
+    act_recovery(ledger)
+    prove(ledger)
+    if not once:
+        look_further()
+        stay(programs)
+
+
+def interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    once = sys.argv[1:] == ["--once"]
+    programs = Programs()
+    problem = None
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        check_ports()
+        make_all()
+        demonstrate(programs, once)
+    except Failed as failure:
+        problem = str(failure)
+    except KeyboardInterrupt:
+        say("\nStopping ...")
+        if once:
+            problem = "interrupted"
+    codes = programs.stop()
+    for name, code in codes.items():
+        if code != 0 and problem is None:
+            problem = f"{name} ended with code {code}"
+    if problem is not None:
+        say(f"\nFAILED: {problem}")
+        return 1
+    say("Stopped in order." if codes else "")
+    return 0
+
+
+sys.exit(main())
