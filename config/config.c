@@ -54,7 +54,7 @@ static bool know_keys(const struct reader *reader, const struct yaml_node *root)
 #define OPTION(type, name, standard, min, max, doc) #name,
 #include "config/options.def"
 #undef OPTION
-        "hooks", "queues", "limits", NULL};
+        "hooks", "queues", "limits", "modes", NULL};
 
     return yaml_only(reader->file, root, known, reader->problem);
 }
@@ -268,7 +268,7 @@ static bool read_all(const struct reader *reader, const struct yaml_node *root, 
                            "comes out longer than 107 bytes, the bound of a socket's path; set a shorter one");
     return read_sections(reader, root, config) &&
            (config->prices_file[0] == '\0' || files_read_prices(config->prices_file, config, reader->problem)) &&
-           read_prompts(config, reader->problem) && workflows_read(config, reader->problem);
+           read_prompts(config, reader->problem) && workflows_read(reader, yaml_get(root, "modes"), config);
 }
 
 static char *folder_of(const char *path)

@@ -53,7 +53,10 @@ static const char example_sections[] =
     "#  imports: {ordered: true, attempts: 8, depth_max: 10000}\n"
     "\n# What a gate (service/account) lets through; entries here win over limits_file.\n"
     "limits: {}\n"
-    "#  gemini/default: {window: {count: 10, per: 1m}, per_day: 20, concurrency: 2}\n";
+    "#  gemini/default: {window: {count: 10, per: 1m}, per_day: 20, concurrency: 2}\n"
+    "\n# Switches a workflow without touching its file: off, shadow (everything but the outside effect) or live.\n"
+    "modes: {}\n"
+    "#  order-confirmation: live\n";
 
 void config_print_example(struct buffer *into)
 {

@@ -124,22 +124,50 @@ static bool check_workflow(const char *path, const struct config *config, const 
     return good;
 }
 
-bool workflows_read(struct config *config, struct text_problem *problem)
+/* The mode of purser.yaml wins over the file's. */
+static bool set_mode(const struct reader *reader, const struct yaml_node *modes, struct workflow *workflow)
+{
+    static const char *const names[] = {"off", "shadow", "live", NULL};
+    int mode = (int)workflow->mode;
+
+    if (modes == NULL)
+        return true;
+    if (!reader_choice(reader, modes, workflow->name, names, &mode))
+        return false;
+    workflow->mode = (enum workflow_mode)mode;
+    return true;
+}
+
+/* Every key of `modes` must be a workflow that is there. */
+static bool check_modes(const struct reader *reader, const struct yaml_node *modes, const struct config *config)
+{
+    const char **names = xcalloc(config->workflow_count + 1, sizeof(*names));
+
+    for (size_t i = 0; i < config->workflow_count; i++)
+        names[i] = config->workflows[i]->name;
+    bool good = yaml_only(reader->file, modes, names, reader->problem);
+    free((void *)names);
+    return good;
+}
+
+bool workflows_read(const struct reader *reader, const struct yaml_node *modes, struct config *config)
 {
     struct file_list list;
-    bool good = files_list(config->workflows_dir, &list, problem);
+    bool good = files_list(config->workflows_dir, &list, reader->problem);
 
+    if (modes != NULL && modes->kind != YAML_MAP)
+        good = reader_fail(reader, modes, "modes is a map: WORKFLOW: off, shadow or live");
     config->workflows = xcalloc(list.count, sizeof(struct workflow *));
     for (size_t i = 0; good && i < list.count; i++) {
-        struct workflow *workflow = workflow_read_file(list.paths[i], problem);
+        struct workflow *workflow = workflow_read_file(list.paths[i], reader->problem);
         good = workflow != NULL;
         if (!good)
             break;
         config->workflows[config->workflow_count++] = workflow;
-        good = check_workflow(list.paths[i], config, workflow, problem);
+        good = set_mode(reader, modes, workflow) && check_workflow(list.paths[i], config, workflow, reader->problem);
     }
     files_list_free(&list);
-    return good;
+    return good && (modes == NULL || check_modes(reader, modes, config));
 }
 
 void workflows_free(struct config *config)

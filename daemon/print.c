@@ -8,7 +8,7 @@
 #include "proto/ops.h"
 #include <string.h>
 
-const char print_pages[] = "messages|config|metrics|commands|errors|jobs";
+const char print_pages[] = "messages|config|metrics|commands|errors|jobs|example";
 
 static void actors(struct buffer *into, unsigned bits)
 {
@@ -114,7 +114,8 @@ bool print_page(const char *what, struct buffer *into)
         const char *name;
         void (*page)(struct buffer *);
     } pages[] = {{"messages", page_messages}, {"config", config_print_reference}, {"metrics", page_metrics},
-                 {"commands", page_commands}, {"errors", page_errors},            {"jobs", page_jobs}};
+                 {"commands", page_commands}, {"errors", page_errors},            {"jobs", page_jobs},
+                 {"example", config_print_example}};
 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         if (strcmp(pages[i].name, what) == 0) {

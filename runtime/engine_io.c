@@ -65,7 +65,7 @@ void engine_forget_request(struct thread_actor *actor, uint64_t ticket, struct p
             actor->requests[i] = actor->requests[--actor->request_count];
             return;
         }
-    CHECK(!"an answer to a request that was never made");
+    CHECK(false && "an answer to a request that was never made");
 }
 
 void engine_close_io(struct thread_actor *actor)

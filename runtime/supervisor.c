@@ -339,7 +339,7 @@ static void judge_progress(struct supervisor *supervisor)
         }
         if (busy >= HANG_ABORT_MS) {
             ACTOR_LOG(supervisor->actor, LOG_ERROR, "actor-hangs", L_STR("which", roster[i].thread));
-            CHECK(!"an actor makes no progress");
+            CHECK(false && "an actor makes no progress");
         }
     }
 }
