@@ -81,7 +81,7 @@ static void refuse_for_now(struct ingress *ingress, uint64_t exchange, enum erro
 {
     struct hook_refusal refusal;
 
-    hook_refuse(&refusal, 503, error, "%s; nothing was kept, send it again", why);
+    hook_refuse(&refusal, 503, error, "%s; send it again", why);
     refuse(ingress, exchange, &refusal, RETRY_AFTER_S);
 }
 

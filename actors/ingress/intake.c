@@ -76,7 +76,8 @@ static bool check_job(const struct ingress *ingress, const struct intake *intake
                       KEY_BYTES_MAX);
     if (job->key.size > 0 && !config_queue(ingress->config, intake->queue)->ordered)
         return refuse(refusal, ERROR_INVALID,
-                      "%sthis queue keeps no order; leave key empty, or set ordered: true for it in purser.yaml", which);
+                      "%sthis queue keeps no order; leave key empty, or set ordered: true for it in purser.yaml",
+                      which);
     if (job->payload.size > (size_t)ingress->config->payload_bytes_max)
         return refuse(refusal, ERROR_TOO_LARGE, "%sthe payload has %zu bytes, at most %lld are allowed", which,
                       job->payload.size, (long long)ingress->config->payload_bytes_max);

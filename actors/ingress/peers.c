@@ -238,8 +238,14 @@ void peers_on_committed(struct ingress *ingress, const struct pending *pending, 
 
     if (peer != NULL && peer->asks > 0)
         peer->asks--;
-    if (msg->error == ERROR_OK)
+    if (msg->error == ERROR_OK) {
         answer_ok(ingress, pending, msg);
-    else
+    } else if (msg->error == ERROR_IO) {
+        /* Whether it is on disk is unknown, and every answer would claim to know. Silence is what the protocol has for
+         * that: the producer repeats it under the same id. */
+        actor_count(ingress->actor, METRIC_PUSHES_REFUSED, msg->error, 1);
+        ACTOR_LOG(ingress->actor, LOG_ERROR, "push-unknown", L_ERROR(msg->error));
+    } else {
         answer_error(ingress, pending->reply_to, pending->sequence, msg->error, error_doc(msg->error));
+    }
 }

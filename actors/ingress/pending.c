@@ -2,8 +2,8 @@
 #include "actors/ingress/state.h"
 #include <string.h>
 
-/* An entry is found by its ticket's number. Tickets count up, so entries free up in about the order they are used; a few
- * more are tried because one slow commit must not refuse what lands on its entry. */
+/* An entry is found by its ticket's number. Tickets count up, so entries free up in about the order they are used; a
+ * few more are tried because one slow commit must not refuse what lands on its entry. */
 enum { TRIES = 8 };
 
 struct pending *pending_new(struct ingress *ingress, enum pending_kind kind)

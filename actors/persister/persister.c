@@ -145,7 +145,7 @@ static enum error start(void *self, struct actor *actor)
 
 /* --- pages --- */
 
-/* Sequences have no gaps of their own: a gap behind the cursor is rows that were trimmed and never reached this file. */
+/* Sequences have no gaps of their own: a gap behind the cursor is rows that were trimmed and are not in this file. */
 static void check_gap(struct persister *persister, uint64_t first)
 {
     if (!persister->has_page && first > persister->cursor + 1)
@@ -185,8 +185,8 @@ static void write_page(struct persister *persister, const struct msg_page *page)
     actor_sink_write(persister->actor, persister->ticket, rows, page->count);
 }
 
-/* Trims drop from the front. So when older rows are there and the cursor's row and all behind it are not, the store never
- * had them: it was put back, and numbers that the sink knows are given anew to other rows. */
+/* Trims drop from the front. So when older rows are there and the cursor's row and all behind it are not, the store
+ * never had them: it was put back, and numbers that the sink knows are given anew to other rows. */
 static void settle_doubt(struct persister *persister, bool ahead)
 {
     persister->doubts = false;

@@ -53,7 +53,7 @@ static void queue_metrics(struct buffer *into, const struct report *report)
         }
     wire = wire_over(report->queues);
     left = report->queue_count;
-    buffer_text(into, "# HELP purser_queue_oldest_timestamp_seconds When the oldest ready job was pushed; 0 when none.\n"
+    buffer_text(into, "# HELP purser_queue_oldest_timestamp_seconds When the oldest ready job was pushed; 0: none.\n"
                       "# TYPE purser_queue_oldest_timestamp_seconds gauge\n");
     while (next_queue(&wire, &left, &entry)) {
         buffer_text(into, "purser_queue_oldest_timestamp_seconds{queue=\"");

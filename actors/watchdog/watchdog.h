@@ -1,5 +1,5 @@
-/* watchdog - looks at all others: GET /metrics (Prometheus), /healthz (the process lives), /readyz (it can keep what it is
- * given: a real commit is tried), and the console's `status` and `metrics`. It holds no work and changes nothing else. */
+/* watchdog - looks at all others: GET /metrics (Prometheus), /healthz (the process lives), /readyz (it can keep what it
+ * is given: a real commit is tried), and the console's `status` and `metrics`. It holds no work of its own. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "runtime/actor.h"

@@ -229,7 +229,7 @@ static void test_store_errors(void **state)
     struct client_push push = push_of(2, "");
     uint64_t ticket;
     struct op ops[2];
-    static const enum error later[] = {ERROR_FULL, ERROR_DISK_FULL, ERROR_IO, ERROR_SHUTDOWN};
+    static const enum error later[] = {ERROR_FULL, ERROR_DISK_FULL, ERROR_TIMEOUT, ERROR_SHUTDOWN};
 
     hello(fake, ME);
     for (size_t i = 0; i < 4; i++) {
@@ -242,6 +242,12 @@ static void test_store_errors(void **state)
     fake_take_ops(fake, &ticket, ops, 2);
     fake_committed(fake, ticket, ERROR_TOO_LARGE, 0);
     refused(fake, 2, ERROR_TOO_LARGE, "bound");
+    say_push(fake, &push);
+    fake_take_ops(fake, &ticket, ops, 2);
+    fake_committed(fake, ticket, ERROR_IO, 0);
+    struct client_message none;
+    assert_false(fake_take_peer(fake, ME, &none)); /* kept or not is unknown: nothing true can be said */
+    assert_int_equal(fake_logged(fake, "push-unknown"), 1);
     fake->send_error[MSG_COMMIT] = ERROR_FULL;
     say_push(fake, &push);
     heard(fake, ME, CLIENT_FULL, 2);

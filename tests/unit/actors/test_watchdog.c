@@ -69,7 +69,8 @@ static void test_healthz_and_strangers(void **state)
     assert_int_equal(reply->status, 200);
     assert_true(slice_is(reply->body, "ok\n"));
     assert_int_equal(fake_reply(fake, get(fake, "/"))->status, 404);
-    reply = fake_reply(fake, fake_http(fake, &(struct http_request){.method = SLICE("POST"), .path = SLICE("/metrics")}));
+    const struct http_request post = {.method = SLICE("POST"), .path = SLICE("/metrics")};
+    reply = fake_reply(fake, fake_http(fake, &post));
     assert_int_equal(reply->status, 405);
     assert_true(slice_is(fake_reply_header(reply, "Allow"), "GET"));
 }
