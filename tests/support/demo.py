@@ -4,6 +4,7 @@
 
 What is shown is counted where it ends: rows in SQLite, mails in the mail server's folder, orders in the sender's log.
 """
+import argparse
 import collections
 import email
 import email.policy
@@ -21,10 +22,21 @@ import sys
 import time
 import urllib.request
 
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, prog="./run")
+    parser.add_argument("--once", action="store_true", help="show it, check it and end")
+    parser.add_argument("--home", type=pathlib.Path, default="data/demo", help="folder of all that is written")
+    parser.add_argument("--port", type=int, default=8420, help="the first of the ports")
+    return parser.parse_args()
+
+
+OPTIONS = arguments()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("PURSER_BUILD", ROOT / "build/release")) / "bin"
-HOME = ROOT / "data/demo"
-PORTS = {"webhooks": 8420, "producers": 8421, "metrics": 8422, "Gemini and Shopify": 8430, "mail": 8431}
+HOME = ROOT / OPTIONS.home
+PORTS = {"webhooks": OPTIONS.port, "producers": OPTIONS.port + 1, "metrics": OPTIONS.port + 2,
+         "Gemini and Shopify": OPTIONS.port + 10, "mail": OPTIONS.port + 11}
 SHOP = "demo.myshopify.com"
 MAIL_USER = "harbour-tea"
 # In the demo an outage is felt after seconds, in a shop after minutes.
@@ -93,7 +105,8 @@ def socket_path():
 def make_config():
     """The demo's purser.yaml with its folders below data/demo and the real mail server."""
     values = {"data_dir": "store", "secrets_dir": "secrets", "workflows_dir": "workflows",
-              "prompts_dir": "../../config/prompts", "limits_file": "", "prices_file": "../../config/prices.yaml",
+              "prompts_dir": ROOT / "config/prompts", "limits_file": "", "prices_file": ROOT / "config/prices.yaml",
+              "http_port": PORTS["webhooks"], "producer_port": PORTS["producers"], "metrics_port": PORTS["metrics"],
               "control_socket": str(socket_path()), "gemini_daily_requests_max": 100000,
               "gemini_url": f"http://127.0.0.1:{PORTS['Gemini and Shopify']}",
               "mail_url": f"smtp://127.0.0.1:{PORTS['mail']}", "mail_starttls": "true", "mail_user": MAIL_USER,
@@ -381,16 +394,17 @@ def prove(ledger):
 
 def look_further():
     purser = (BIN / "purser").relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
-    call = f"{purser} --config {HOME.relative_to(ROOT)}/purser.yaml"
+    place = os.path.relpath(HOME)
+    call = f"{purser} --config {place}/purser.yaml"
     cloud = f"http://127.0.0.1:{PORTS['Gemini and Shopify']}/_cloud"
     say(f"""
-Look further while it runs (everything is on 127.0.0.1 and in {HOME.relative_to(ROOT)}/):
+Look further while it runs (everything is on 127.0.0.1 and in {place}/):
    {call} status          also: jobs, runs, run show ID, books, limits, metrics
    {call}                 the console's prompt
    curl -s http://127.0.0.1:{PORTS['metrics']}/metrics        also: /healthz, /readyz
    curl -s {cloud}/orders -d '{{"count":5}}'
    curl -s {cloud}/fault -d '{{"service":"gemini","kind":"outage","for_ms":60000}}'
-   less data/demo/mails/*.eml        the mails; data/demo/*.log the programs
+   less {place}/mails/*.eml       the mails; {place}/*.log the programs
 Ctrl-C stops it; ./run goes on with the same data.""")
 
 
@@ -411,7 +425,7 @@ def stay(programs):
 def demonstrate(programs, once):
     start_all(programs)
     say(f"Running: purserd, a mail server with STARTTLS and login, and purser-cloud as Gemini and Shopify. "
-        f"Data: {HOME.relative_to(ROOT)}/")
+        f"Data: {os.path.relpath(HOME)}/")
     finish_leftovers()
     ledger = Ledger()
     act_normal(ledger)
@@ -428,7 +442,7 @@ def interrupt(_number, _frame):
 
 
 def main():
-    once = sys.argv[1:] == ["--once"]
+    once = OPTIONS.once
     programs = Programs()
     problem = None
     signal.signal(signal.SIGTERM, interrupt)
