@@ -79,6 +79,7 @@ static enum error held(struct commit *commit, const struct op_claim *op, const s
         if (op->skip > commit->count - commit->at - 1)
             return ERROR_INVALID;
         commit->at += op->skip;
+        result->skipped++;
         return ERROR_OK;
     }
     result->detail_size = found->value.size < sizeof(result->detail) ? found->value.size : sizeof(result->detail);

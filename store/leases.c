@@ -159,6 +159,11 @@ void store_quiesce(struct store *store)
     store->quiesced = true;
 }
 
+size_t store_lease_count(const struct store *store)
+{
+    return store->leases.count;
+}
+
 void leases_fini(struct leases *leases)
 {
     for (size_t i = 0; i < leases->chain_count; i++)

@@ -42,6 +42,7 @@ struct store_commit {
     enum error error;               /* OK, or why nothing of it happened */
     uint64_t failed_op;             /* index of the operation that refused */
     uint64_t first_id;              /* first of the ids given, consecutive; 0 when none */
+    uint64_t skipped;               /* claims that were held and skipped their operations */
     uint64_t outbox_last;           /* sequence of the last row appended; 0 when none */
     size_t detail_size;             /* HELD: the value of the claim that is held */
     char detail[64];
@@ -70,6 +71,8 @@ bool store_release(struct store *store, uint64_t job, uint64_t fence);
 void store_gate(struct store *store, struct slice gate, bool open);
 /* Ends all deliveries for good: the program is stopping. */
 void store_quiesce(struct store *store);
+/* Jobs in anybody's hand. */
+size_t store_lease_count(const struct store *store);
 
 struct store_receiver {
     void *context;
