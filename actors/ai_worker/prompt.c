@@ -75,7 +75,7 @@ void prompt_fill(struct buffer *into, struct slice text, const json_t *vars)
         if (name.size > 0 && name.size < sizeof(path)) {
             memcpy(path, name.data, name.size);
             path[name.size] = '\0';
-            put_value(into, json_at(vars, path));
+            put_value(into, json_at(vars, strncmp(path, "vars.", 5) == 0 ? path + 5 : path));
         }
         text.size -= (size_t)(close + 2 - text.data);
         text.data = close + 2;

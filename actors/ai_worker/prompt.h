@@ -8,8 +8,8 @@
 #include "proto/text/json.h"
 
 /* The connector's inputs (prompt, system, schema, max_tokens, model, temperature) for a task's input (prompt, vars,
- * text, ...). `text` is the prompt as the scheduler rendered it; without it {{ name }} and {{ a.b }} are taken from
- * vars, an absent one being nothing. NULL with a sentence in `problem`: INVALID or TOO_LARGE in *error. */
+ * text, ...). `text` is the prompt as the scheduler rendered it; without it {{ name }} and {{ vars.a.b }} are taken
+ * from vars, an absent one being nothing. NULL with a sentence in `problem`: INVALID or TOO_LARGE in *error. */
 json_t *prompt_inputs(const struct config *config, const json_t *input, enum error *error, char problem[200]);
 /* Appends `text` without the characters named above. */
 void prompt_clean(struct buffer *into, struct slice text);

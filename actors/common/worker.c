@@ -402,10 +402,9 @@ void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
 
 static void subscribe(struct worker *worker)
 {
-    struct msg_subscribe msg = {.queue = slice_of(worker->kind->queue),
-                                .window = worker->is_quiescing ? 0 : worker->job_room};
+    uint64_t window = worker->is_quiescing ? 0 : worker->job_room;
 
-    if (send_subscribe(worker->actor, ACTOR_STORE, &msg) != ERROR_OK)
+    if (store_subscribe_to(worker->actor, slice_of(worker->kind->queue), window) != ERROR_OK)
         actor_timer(worker->actor, TIMER_SUBSCRIBE, actor_now(worker->actor) + AGAIN_MS);
 }
 

@@ -16,8 +16,9 @@ struct plan {
 
 enum { PLANNER_ALL_MAX = 100 };
 
-/* Everything planned up to mark_ms is settled. An occurrence not older than the trigger's grace (at least a minute) is
- * on time. Of older ones `skip` runs none, `once` the latest (when none is on time after it), `all` the latest 100.
+/* Everything planned up to mark_ms is settled. When several occurrences are due at once (the box was off, or its clock
+ * was not trusted), `all` runs each of the latest 100, oldest first, and the others run the latest one alone: `once` in
+ * any case, `skip` only if it is not older than the trigger's grace (at least a minute).
  * Called again with the mark moved to at_ms it gives the next. */
 struct plan planner_next(const struct workflow_trigger *trigger, const struct zone *zone, int64_t mark_ms,
                          int64_t now_ms);

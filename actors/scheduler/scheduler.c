@@ -59,8 +59,7 @@ static void ids_came(struct scheduler *scheduler, const struct msg_committed *ms
 
 static bool subscribe_one(struct scheduler *scheduler, const char *queue, uint64_t window)
 {
-    return send_subscribe(scheduler->actor, ACTOR_STORE,
-                          &(struct msg_subscribe){slice_of(queue), scheduler->is_quiescing ? 0 : window}) == ERROR_OK;
+    return store_subscribe_to(scheduler->actor, slice_of(queue), scheduler->is_quiescing ? 0 : window) == ERROR_OK;
 }
 
 /* The queue of this trigger was named by an earlier one. */

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "actors/ai_worker/ai_worker.h"
+#include "actors/ai_worker/prompt.h"
+#include "proto/payloads.h"
+#include "tests/support/fake_world.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct bench {
+    struct config *config;
+    struct prompt prompt;
+    struct fake *fake;
+};
+
+static int setup(void **state)
+{
+    struct bench *bench = calloc(1, sizeof(*bench));
+
+    bench->config = config_default();
+    free(bench->config->gemini_key);
+    bench->config->gemini_key = strdup("gemini/key");
+    bench->prompt = (struct prompt){.file = "thanks.yaml", .name = "thanks", .system = "Be kind.",
+                                    .text = "Name: {{ first_name }}, {{ order.id }}{{gone}}", .input_chars_max = 60,
+                                    .output_tokens_max = 200};
+    bench->config->prompts = &bench->prompt;
+    bench->config->prompt_count = 1;
+    bench->fake = fake_new(&ai_worker_spec, bench->config);
+    assert_int_equal(fake_start(bench->fake), ERROR_OK);
+    *state = bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct bench *bench = *state;
+
+    fake_destroy(&bench->fake);
+    bench->config->prompts = NULL;
+    bench->config->prompt_count = 0;
+    config_free(&bench->config);
+    free(bench);
+    return 0;
+}
+
+static void give(struct bench *bench, const char *input)
+{
+    struct buffer payload = {NULL, 0, 0};
+
+    payload_put_task(&payload, &(struct payload_task){.run = 7, .step = SLICE("thanks"), .skill = SLICE("generate"),
+                                                      .mode = SLICE("live"), .input = slice_of(input), .attempts_max = 3,
+                                                      .first_ms = 1000, .max_ms = 60000, .timeout_ms = 5000,
+                                                      .on_unknown = SLICE("ask")});
+    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1, .id = 42, .fence = 3, .queue = SLICE("ai"),
+                                                    .gate = SLICE("gemini/default"), .run = 7, .step = SLICE("thanks"),
+                                                    .payload = buffer_slice(&payload)});
+    buffer_free(&payload);
+}
+
+static const struct fake_request *call(struct bench *bench)
+{
+    struct msg_permit_ask ask;
+
+    assert_true(fake_take_permit_ask(bench->fake, &ask));
+    assert_int_equal(ask.asker, ACTOR_AI_WORKER);
+    fake_deliver_permit(bench->fake, &(struct msg_permit){.ticket = ask.ticket});
+    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0); /* repeating it does no harm: no note */
+    assert_non_null(fake_request_next(bench->fake));
+    return fake_request_next(bench->fake);
+}
+
+static void test_text_comes_back_with_its_cost(void **state)
+{
+    static const char body[] = "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Thank you!\"}]},\"finishReason\":"
+                               "\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":12,\"candidatesTokenCount\":5}}";
+    struct bench *bench = *state;
+    struct payload payload;
+    struct json_problem problem;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":\"Ada\",\"order\":{\"id\":9}}}");
+    const struct fake_request *request = call(bench);
+    assert_non_null(memmem(request->call.body.data, request->call.body.size, "Name: Ada, 9\"", 13));
+    fake_answer(bench->fake, request->ticket, &(struct answer){.status = 200, .body = slice_of(body)});
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_FINISH);
+    assert_true(payload_take(ops[1].push.payload, &payload));
+    assert_int_equal(payload.step_done.error, ERROR_OK);
+    json_t *result = json_read(payload.step_done.result, &problem);
+    assert_true(slice_is(json_text_at(result, "text"), "Thank you!"));
+    assert_int_equal(json_integer_value(json_at(result, "tokens")), 17);
+    json_decref(result);
+    assert_int_equal(fake_metric(bench->fake, METRIC_AI_TOKENS_IN, 0), 12);
+    assert_int_equal(fake_metric(bench->fake, METRIC_AI_TOKENS_OUT, 0), 5);
+}
+
+static void test_lost_answer_is_asked_again(void **state)
+{
+    struct bench *bench = *state;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, "{\"prompt\":\"thanks\",\"text\":\"Hello\"}");
+    fake_answer(bench->fake, call(bench)->ticket, &(struct answer){.error = ERROR_TIMEOUT});
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 1);
+    assert_int_equal(ops[0].id, OP_RETRY);
+}
+
+static void test_quota_parks_and_teaches_the_limiter(void **state)
+{
+    static const char body[] = "{\"error\":{\"code\":429,\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+                               "\"retryDelay\":\"44s\"}]}}";
+    struct bench *bench = *state;
+    struct msg_usage usage;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, "{\"prompt\":\"thanks\",\"text\":\"Hello\"}");
+    fake_answer(bench->fake, call(bench)->ticket, &(struct answer){.status = 429, .body = slice_of(body)});
+    assert_true(fake_take_usage(bench->fake, &usage));
+    assert_int_equal(usage.outcome, ERROR_LIMITED);
+    assert_int_equal(usage.retry_after_ms, 44000);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 1);
+    assert_int_equal(ops[0].id, OP_PARK);
+    assert_true(ops[0].park.due_ms >= bench->fake->wall_ms + 44000);
+}
+
+static void test_unknown_prompt_and_long_text_are_refused(void **state)
+{
+    struct bench *bench = *state;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, "{\"prompt\":\"nope\"}");
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_BURY);
+    assert_int_equal(ops[0].bury.error, ERROR_INVALID);
+    fake_committed(bench->fake, ticket, ERROR_OK, 0);
+    give(bench, "{\"prompt\":\"thanks\",\"text\":\"0123456789012345678901234567890123456789012345678901234567890\"}");
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].bury.error, ERROR_TOO_LARGE);
+    assert_int_equal(fake_sent_count(bench->fake, MSG_PERMIT_ASK), 0);
+}
+
+static void test_nothing_hides_in_a_prompt(void **state)
+{
+    struct buffer clean = {NULL, 0, 0};
+
+    (void)state;
+    prompt_clean(&clean, SLICE("a\xe2\x80\x8b" "b\x07\xe2\x80\xae" "c\n\xef\xbb\xbf\xe2\x82\xac\xc3\xa4"));
+    assert_true(slice_is(buffer_slice(&clean), "abc\n\xe2\x82\xac\xc3\xa4"));
+    buffer_free(&clean);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_text_comes_back_with_its_cost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost_answer_is_asked_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_quota_parks_and_teaches_the_limiter, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_prompt_and_long_text_are_refused, setup, teardown),
+        cmocka_unit_test(test_nothing_hides_in_a_prompt),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
