@@ -242,6 +242,37 @@ static bool is_table(const json_t *value)
     return true;
 }
 
+/* {"EUR": {"amount": 1}, "USD": {"amount": 2}}: a table whose rows have names. */
+static bool is_named_table(const json_t *value)
+{
+    const char *key;
+    json_t *row, *cell;
+
+    json_object_foreach((json_t *)value, key, row) {
+        if (json_object_size(row) == 0)
+            return false;
+        const char *inner;
+        json_object_foreach(row, inner, cell)
+            if (json_is_object(cell) || json_is_array(cell))
+                return false;
+    }
+    return json_object_size(value) > 0;
+}
+
+static void show_named_table(struct buffer *into, const json_t *object, size_t indent)
+{
+    json_t *rows = json_array(), *row;
+    const char *key;
+
+    json_object_foreach((json_t *)object, key, row) {
+        json_t *named = json_copy(row);
+        json_object_set_new(named, "name", json_string(key));
+        json_array_append_new(rows, named);
+    }
+    show_table(into, rows, indent);
+    json_decref(rows);
+}
+
 static bool is_block(const json_t *value)
 {
     return is_table(value) || (json_is_object(value) && json_object_size(value) > 0);
@@ -251,7 +282,7 @@ static void show_value(struct buffer *into, const json_t *value, size_t indent, 
 
 static void show_object(struct buffer *into, const json_t *object, size_t indent, size_t depth)
 {
-    size_t width = 0;
+    size_t width = 0, start = into->size;
     const char *key;
     json_t *value;
 
@@ -267,7 +298,7 @@ static void show_object(struct buffer *into, const json_t *object, size_t indent
     }
     json_object_foreach((json_t *)object, key, value) if (is_block(value))
     {
-        buffer_printf(into, "%s%*s%s\n", into->size > 0 ? "\n" : "", (int)indent, "", key);
+        buffer_printf(into, "%s%*s%s\n", into->size > start ? "\n" : "", (int)indent, "", key);
         show_value(into, value, indent + INDENT, depth + 1);
     }
 }
@@ -276,6 +307,8 @@ static void show_value(struct buffer *into, const json_t *value, size_t indent, 
 {
     if (depth < DEPTH_MAX && is_table(value)) {
         show_table(into, value, indent);
+    } else if (depth < DEPTH_MAX && is_named_table(value)) {
+        show_named_table(into, value, indent);
     } else if (depth < DEPTH_MAX && json_is_object(value) && json_object_size(value) > 0) {
         show_object(into, value, indent, depth);
     } else {

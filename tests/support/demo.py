@@ -213,13 +213,6 @@ def console(*words):
     return json.loads(done.stdout)
 
 
-def rows_of(answer):
-    """The list of objects in an answer, bare or under its only name."""
-    if isinstance(answer, list):
-        return answer
-    return next((value for value in answer.values() if isinstance(value, list)), [])
-
-
 def ask_cloud(path, **body):
     url = f"http://127.0.0.1:{PORTS['Gemini and Shopify']}/_cloud/{path}"
     data = json.dumps(body).encode() if body else None
@@ -304,7 +297,7 @@ def place(ledger, count):
 
 
 def busy_jobs():
-    return [job for job in rows_of(console("jobs", "--limit", "1000")) if job["state"] not in ("dead", "doubt")]
+    return [job for job in console("jobs", "--limit", "1000")["jobs"] if job["state"] not in ("dead", "doubt")]
 
 
 def finish_leftovers():
@@ -362,10 +355,12 @@ def check_mails(ledger):
 
 
 def book_sums():
-    sums = collections.Counter()
-    for row in rows_of(console("books")):
-        sums[row["book"], row.get("currency") or ""] += row["amount"]
-    return sums
+    """{(book, currency): amount}; figures that are no money have no currency."""
+    answer = console("books")
+    if not answer["complete"]:
+        raise Failed("purser books is not complete")
+    return {(book, currency): sums["amount"] for book, sums_by_currency in answer["books"].items()
+            for currency, sums in sums_by_currency.items()}
 
 
 def check_books():
@@ -375,8 +370,8 @@ def check_books():
     for currency, total in query("SELECT currency, sum(total) FROM orders GROUP BY currency"):
         wanted["revenue", currency] = total
     for key, total in wanted.items():
-        if sums[key] != total:
-            raise Failed(f"book {key[0]} {key[1]}: {sums[key]}, but the rows give {total}")
+        if sums.get(key) != total:
+            raise Failed(f"book {key[0]} {key[1]}: {sums.get(key)}, but the rows give {total}")
     return wanted
 
 
@@ -386,7 +381,9 @@ def prove(ledger):
         raise Failed("the rows are not the orders")
     check_mails(ledger)
     wanted = check_books()
-    console("store", "check")
+    checked = console("store", "check")
+    if not checked["clean"]:
+        raise Failed(f"purser store check: {checked}")
     say("\nChecked: each order is one row and exactly one mail; the store is whole; the books equal a recount:")
     for (book, currency), total in sorted(wanted.items()):
         say(f"   {book:8} {total / 100 if currency else total:>12} {currency}")

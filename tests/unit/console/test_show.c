@@ -61,6 +61,13 @@ static void test_objects(void **state)
     expect_show("{\"message\":\"stopping\"}", "stopping\n");
     expect_show("{\"text\":\"a 1\\nb 2\\n\"}", "a 1\nb 2\n");
     expect_show("{\"used\":3}", "used  3\n");
+    expect_show("{\"books\":{\"revenue\":{\"EUR\":{\"amount\":5},\"USD\":{\"amount\":12}}},\"complete\":true}",
+                "complete  yes\n"
+                "\nbooks\n"
+                "  revenue\n"
+                "    name  amount\n"
+                "    EUR        5\n"
+                "    USD       12\n");
 }
 
 static void test_hostile_text(void **state)
