@@ -73,13 +73,19 @@ static void put_step_done(struct buffer *ops, const struct outcome_job *job, enu
     if (job->run == 0)
         return;
     snprintf(key, sizeof(key), "%llu", (unsigned long long)job->run);
-    payload_put_step_done(&payload, &(struct payload_step_done){.run = job->run, .step = job->step, .job = job->id,
+    payload_put_step_done(&payload, &(struct payload_step_done){.run = job->run,
+                                                                .step = job->step,
+                                                                .job = job->id,
                                                                 .error = error,
                                                                 .result = error == ERROR_OK ? result : SLICE("null"),
                                                                 .detail = detail});
-    op_put_push(ops, &(struct op_push){.queue = SLICE("flow"), .priority = FLOW_PRIORITY, .key = slice_of(key),
-                                       .content_type = SLICE(PAYLOAD_CONTENT_TYPE), .payload = buffer_slice(&payload),
-                                       .run = job->run, .step = job->step});
+    op_put_push(ops, &(struct op_push){.queue = SLICE("flow"),
+                                       .priority = FLOW_PRIORITY,
+                                       .key = slice_of(key),
+                                       .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
+                                       .payload = buffer_slice(&payload),
+                                       .run = job->run,
+                                       .step = job->step});
     buffer_free(&payload);
 }
 
@@ -103,17 +109,17 @@ void outcome_put(struct buffer *ops, const struct outcome_job *job, const struct
         if (outcome->error == ERROR_LOST)
             op_put_finish(ops, &(struct op_finish){.job = job->id, .fence = job->fence});
         else
-            op_put_bury(ops, &(struct op_bury){.job = job->id, .fence = job->fence, .error = outcome->error,
-                                               .detail = detail});
+            op_put_bury(
+                ops, &(struct op_bury){.job = job->id, .fence = job->fence, .error = outcome->error, .detail = detail});
         put_step_done(ops, job, outcome->error, SLICE("null"), detail);
         break;
     case OUTCOME_RETRY:
-        op_put_retry(ops, &(struct op_retry){.job = job->id, .fence = job->fence, .due_ms = outcome->due_ms,
-                                             .error = outcome->error});
+        op_put_retry(ops, &(struct op_retry){
+                              .job = job->id, .fence = job->fence, .due_ms = outcome->due_ms, .error = outcome->error});
         break;
     case OUTCOME_PARK:
-        op_put_park(ops, &(struct op_park){.job = job->id, .fence = job->fence, .due_ms = outcome->due_ms,
-                                           .error = outcome->error});
+        op_put_park(ops, &(struct op_park){
+                             .job = job->id, .fence = job->fence, .due_ms = outcome->due_ms, .error = outcome->error});
         break;
     case OUTCOME_DOUBT:
         op_put_doubt(ops, &(struct op_doubt){.job = job->id, .fence = job->fence, .detail = detail});

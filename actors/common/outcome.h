@@ -11,9 +11,9 @@ enum outcome_kind { OUTCOME_DONE, OUTCOME_FAILED, OUTCOME_RETRY, OUTCOME_PARK, O
 struct outcome_job {
     uint64_t id, fence, run, attempt;
     struct slice step;
-    bool has_note;                  /* the store holds a state for it */
+    bool has_note;                   /* the store holds a state for it */
     const struct payload_task *task; /* NULL: its payload is no task */
-    int64_t now_ms;                 /* UTC */
+    int64_t now_ms;                  /* UTC */
     uint64_t random;
     unsigned offline_in_a_row; /* of the service, for growing pauses */
 };
@@ -32,5 +32,6 @@ struct outcome outcome_of(const struct outcome_job *job, const struct step *step
  * STEP_DONE for the run where the step has ended. `result` is JSON text and counts for DONE. */
 void outcome_put(struct buffer *ops, const struct outcome_job *job, const struct outcome *outcome, struct slice result,
                  struct slice detail);
-/* The pause after the attempt of that number (from 0): doubles from first_ms to max_ms, the upper half of it by chance. */
+/* The pause after the attempt of that number (from 0): doubles from first_ms to max_ms, the upper half of it by chance.
+ */
 int64_t outcome_pause(int64_t first_ms, int64_t max_ms, uint64_t attempt, uint64_t random);

@@ -74,7 +74,9 @@ static void job_forget(struct worker *worker, struct worker_job *job)
 
 static struct connector_job job_view(const struct worker_job *job)
 {
-    return (struct connector_job){.id = slice_of(job->name), .created_ms = job->created_ms, .inputs = job->inputs,
+    return (struct connector_job){.id = slice_of(job->name),
+                                  .created_ms = job->created_ms,
+                                  .inputs = job->inputs,
                                   .state = buffer_slice(&job->state)};
 }
 
@@ -131,8 +133,10 @@ static void job_commit(struct worker *worker, struct worker_job *job)
 
 static void log_end(struct worker *worker, const struct worker_job *job, const struct outcome *outcome)
 {
-    static const char *const events[] = {[OUTCOME_DONE] = "step_done", [OUTCOME_FAILED] = "step_failed",
-                                         [OUTCOME_RETRY] = "step_again", [OUTCOME_PARK] = "step_parked",
+    static const char *const events[] = {[OUTCOME_DONE] = "step_done",
+                                         [OUTCOME_FAILED] = "step_failed",
+                                         [OUTCOME_RETRY] = "step_again",
+                                         [OUTCOME_PARK] = "step_parked",
                                          [OUTCOME_DOUBT] = "step_doubted"};
     bool needs_person = outcome->kind == OUTCOME_DOUBT || error_class(outcome->error) == RETRY_HUMAN;
     enum log_level level = outcome->kind == OUTCOME_DONE                     ? LOG_DEBUG
@@ -146,10 +150,16 @@ static void log_end(struct worker *worker, const struct worker_job *job, const s
 /* The step has ended one way or another: says so in one commit. */
 static void job_end(struct worker *worker, struct worker_job *job)
 {
-    struct outcome_job view = {.id = job->id, .fence = job->fence, .run = job->run, .attempt = job->attempt,
-                               .step = slice_of(job->step_name), .has_note = job->has_note,
-                               .task = job->is_task ? &job->task : NULL, .now_ms = actor_wall(worker->actor),
-                               .random = actor_random(worker->actor), .offline_in_a_row = worker->offline_in_a_row};
+    struct outcome_job view = {.id = job->id,
+                               .fence = job->fence,
+                               .run = job->run,
+                               .attempt = job->attempt,
+                               .step = slice_of(job->step_name),
+                               .has_note = job->has_note,
+                               .task = job->is_task ? &job->task : NULL,
+                               .now_ms = actor_wall(worker->actor),
+                               .random = actor_random(worker->actor),
+                               .offline_in_a_row = worker->offline_in_a_row};
     struct outcome outcome = outcome_of(&view, &job->step);
     struct buffer result = {NULL, 0, 0};
 
@@ -221,7 +231,9 @@ static void job_go(struct worker *worker, struct worker_job *job)
 
 static void job_ask(struct worker *worker, struct worker_job *job)
 {
-    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor), .gate = slice_of(job->gate), .cost = 1,
+    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor),
+                                 .gate = slice_of(job->gate),
+                                 .cost = 1,
                                  .asker = worker->actor->spec->index};
 
     if (ask.gate.size == 0) {
@@ -277,7 +289,8 @@ static void job_begin(struct worker *worker, struct worker_job *job)
     if (!json_is_object(input))
         step_fail(&job->scratch, &job->step, ERROR_MALFORMED, "the input is no JSON object");
     else
-        job->inputs = job->skill->prepare(actor_config(worker->actor), input, &job->settings, &job->scratch, &job->step);
+        job->inputs =
+            job->skill->prepare(actor_config(worker->actor), input, &job->settings, &job->scratch, &job->step);
     json_decref(input);
     if (job->inputs == NULL) {
         job_end(worker, job);
@@ -304,9 +317,15 @@ static void on_job(void *self, const struct msg_job *msg)
             ACTOR_LOG(worker->actor, LOG_WARN, "release_not_sent", L_U64("job_id", msg->id));
         return;
     }
-    *job = (struct worker_job){.phase = PHASE_PERMIT, .id = msg->id, .fence = msg->fence, .attempt = msg->attempt,
-                               .run = msg->run, .created_ms = msg->created_ms, .gate = slice_dup(msg->gate),
-                               .step_name = slice_dup(msg->step), .has_note = msg->state.size > 0};
+    *job = (struct worker_job){.phase = PHASE_PERMIT,
+                               .id = msg->id,
+                               .fence = msg->fence,
+                               .attempt = msg->attempt,
+                               .run = msg->run,
+                               .created_ms = msg->created_ms,
+                               .gate = slice_dup(msg->gate),
+                               .step_name = slice_dup(msg->step),
+                               .has_note = msg->state.size > 0};
     snprintf(job->name, sizeof(job->name), "job-%llu", (unsigned long long)msg->id);
     buffer_append(&job->payload, msg->payload.data, msg->payload.size);
     buffer_append(&job->state, msg->state.data, msg->state.size);
@@ -475,7 +494,7 @@ static void on_page(void *self, const struct msg_page *msg)
 {
     (void)self;
     (void)msg;
-    CHECK(!"a page nobody asked for");
+    CHECK(false);
 }
 
 static void on_command(void *self, const struct msg_command *msg)
@@ -483,12 +502,17 @@ static void on_command(void *self, const struct msg_command *msg)
     struct worker *worker = worker_of(self);
 
     CHECK(send_command_done(worker->actor, ACTOR_SUPERVISOR,
-                            &(struct msg_command_done){.ticket = msg->ticket, .error = ERROR_UNSUPPORTED,
+                            &(struct msg_command_done){.ticket = msg->ticket,
+                                                       .error = ERROR_UNSUPPORTED,
                                                        .body = SLICE("{\"message\":\"no such command here\"}")}) ==
           ERROR_OK);
 }
 
 const union msg_handler worker_handlers[MSG_COUNT] = {
-    [MSG_QUIESCE].quiesce = on_quiesce,       [MSG_COMMAND].command = on_command, [MSG_COMMITTED].committed = on_committed,
-    [MSG_PAGE].page = on_page,                [MSG_JOB].job = on_job,             [MSG_PERMIT].permit = on_permit,
+    [MSG_QUIESCE].quiesce = on_quiesce,
+    [MSG_COMMAND].command = on_command,
+    [MSG_COMMITTED].committed = on_committed,
+    [MSG_PAGE].page = on_page,
+    [MSG_JOB].job = on_job,
+    [MSG_PERMIT].permit = on_permit,
 };

@@ -66,7 +66,8 @@ bool breaker_learn(struct breaker *breaker, int64_t now_ms, enum error outcome)
 
 const char *breaker_state_name(enum breaker_state state)
 {
-    static const char *const names[] = {[BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF] = "half-open"};
+    static const char *const names[] = {
+        [BREAKER_CLOSED] = "closed", [BREAKER_OPEN] = "open", [BREAKER_HALF] = "half-open"};
 
     return names[state];
 }

@@ -7,10 +7,10 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF };
 
 struct breaker {
     enum breaker_state state;
-    unsigned failures;  /* in a row */
-    int64_t pause_ms;   /* length of the last pause; 0 when all was well */
-    int64_t until_ms;   /* OPEN: when a probe may go */
-    int64_t at_once;    /* calls let out at a time after an outage: 1, doubled by each success; 0: no such bound */
+    unsigned failures; /* in a row */
+    int64_t pause_ms;  /* length of the last pause; 0 when all was well */
+    int64_t until_ms;  /* OPEN: when a probe may go */
+    int64_t at_once;   /* calls let out at a time after an outage: 1, doubled by each success; 0: no such bound */
 };
 
 /* OK, or BREAKER with *when_ms: when to ask again. `in_flight` is how many calls are out now. */

@@ -137,8 +137,10 @@ int64_t budget_held_ms(const struct budget *budget, const struct budget_clock *c
 
 void budget_init(struct budget *budget, const struct budget_limits *limits, const struct budget_clock *clock)
 {
-    *budget = (struct budget){.window_count = limits->window_count, .bucket_size = limits->bucket_size,
-                              .per_day = limits->per_day, .day = clock->wall_trusted ? day_of(clock->wall_ms) : 0};
+    *budget = (struct budget){.window_count = limits->window_count,
+                              .bucket_size = limits->bucket_size,
+                              .per_day = limits->per_day,
+                              .day = clock->wall_trusted ? day_of(clock->wall_ms) : 0};
     CHECK(limits->window_count <= BUDGET_WINDOWS_MAX);
     for (size_t i = 0; i < limits->window_count; i++) {
         struct budget_window *window = &budget->windows[i];
@@ -153,8 +155,9 @@ void budget_init(struct budget *budget, const struct budget_limits *limits, cons
         CHECK(limits->refill_milli_per_s > 0);
         budget->token_us = (INT64_C(1000000000) + limits->refill_milli_per_s - 1) / limits->refill_milli_per_s;
     }
-    budget->in_flight_max = limits->in_flight > 0 && limits->in_flight < BUDGET_IN_FLIGHT_MAX ? (size_t)limits->in_flight
-                                                                                             : BUDGET_IN_FLIGHT_MAX;
+    budget->in_flight_max = limits->in_flight > 0 && limits->in_flight < BUDGET_IN_FLIGHT_MAX
+                                ? (size_t)limits->in_flight
+                                : BUDGET_IN_FLIGHT_MAX;
 }
 
 void budget_fini(struct budget *budget)
@@ -192,8 +195,7 @@ enum error budget_ask(struct budget *budget, const struct budget_clock *clock, i
         latest = budget->hold_until_ms > latest ? budget->hold_until_ms : latest;
     }
     for (size_t i = 0; i <= budget->window_count + 1; i++) {
-        enum error error = i < budget->window_count
-                               ? window_ask(&budget->windows[i], clock->now_ms, wanted, &when)
+        enum error error = i < budget->window_count    ? window_ask(&budget->windows[i], clock->now_ms, wanted, &when)
                            : i == budget->window_count ? bucket_ask(budget, clock->now_ms, wanted, &when)
                                                        : day_ask(budget, clock, wanted, &when);
         if (error != ERROR_OK && when > latest)
@@ -231,8 +233,7 @@ static void call_end(struct budget *budget, const struct budget_clock *clock, si
     int64_t cost = budget->calls[index].cost;
 
     budget->call_count--;
-    memmove(&budget->calls[index], &budget->calls[index + 1],
-            (budget->call_count - index) * sizeof(budget->calls[0]));
+    memmove(&budget->calls[index], &budget->calls[index + 1], (budget->call_count - index) * sizeof(budget->calls[0]));
     budget->outstanding -= cost;
     spend(budget, clock, cost);
 }
@@ -364,8 +365,8 @@ static bool state_load(struct budget *budget, const struct budget_clock *clock, 
     budget->day_used = wire_take_i64(&wire);
     budget->day_used_untrusted = wire_take_i64(&wire);
     held = wire_take_i64(&wire);
-    if (wire.bad || held < 0 || held > DAY_MS * 2 || !count_fits(promised) || debt < 0 || debt > INT64_MAX / 4 || then.now_ms < 0 ||
-        !count_fits(budget->day_used) || !count_fits(budget->day_used_untrusted))
+    if (wire.bad || held < 0 || held > DAY_MS * 2 || !count_fits(promised) || debt < 0 || debt > INT64_MAX / 4 ||
+        then.now_ms < 0 || !count_fits(budget->day_used) || !count_fits(budget->day_used_untrusted))
         return false;
     elapsed = budget_elapsed(&then, clock);
     for (size_t left = wire_take_array(&wire); left > 0 && !wire.bad; left--)

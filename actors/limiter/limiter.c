@@ -120,8 +120,8 @@ static void gate_save(struct limiter *limiter, struct gate *gate, int64_t block)
     uint64_t ticket = actor_ticket(limiter->actor);
 
     budget_save(&gate->budget, &clock, block, &value);
-    op_put_put(&ops, &(struct op_put){.space = SLICE("limiter"), .key = slice_of(gate->limit->gate),
-                                      .value = buffer_slice(&value)});
+    op_put_put(&ops, &(struct op_put){
+                         .space = SLICE("limiter"), .key = slice_of(gate->limit->gate), .value = buffer_slice(&value)});
     if (store_commit(limiter->actor, ticket, &ops) == ERROR_OK) {
         gate->ticket = ticket;
         gate->block_asked = block;
@@ -134,8 +134,11 @@ static void gate_save(struct limiter *limiter, struct gate *gate, int64_t block)
 static void gate_load(struct limiter *limiter, struct gate *gate)
 {
     uint64_t ticket = actor_ticket(limiter->actor);
-    struct msg_read read = {.ticket = ticket, .what = READ_SPACE_GET, .space = SLICE("limiter"),
-                            .from = slice_of(gate->limit->gate), .limit = 1};
+    struct msg_read read = {.ticket = ticket,
+                            .what = READ_SPACE_GET,
+                            .space = SLICE("limiter"),
+                            .from = slice_of(gate->limit->gate),
+                            .limit = 1};
 
     if (store_read(limiter->actor, &read) == ERROR_OK)
         gate->ticket = ticket;
@@ -275,7 +278,7 @@ static struct gate *gate_of_ticket(struct limiter *limiter, uint64_t ticket)
     for (size_t i = 0; i < limiter->gate_count; i++)
         if (limiter->gates[i].ticket == ticket)
             return &limiter->gates[i];
-    CHECK(!"a ticket that was not given out");
+    CHECK(false); /* every ticket we gave out is some gate's */
     return NULL;
 }
 
@@ -398,9 +401,11 @@ static void on_timer(void *self, uint64_t timer)
 
 static struct budget_limits limits_of(const struct config *config, const struct limit *limit)
 {
-    struct budget_limits limits = {.window_count = limit->window_count, .bucket_size = limit->bucket_size,
+    struct budget_limits limits = {.window_count = limit->window_count,
+                                   .bucket_size = limit->bucket_size,
                                    .refill_milli_per_s = limit->bucket_refill_milli_per_s,
-                                   .per_day = limit->per_day, .in_flight = limit->concurrency};
+                                   .per_day = limit->per_day,
+                                   .in_flight = limit->concurrency};
 
     for (size_t i = 0; i < limit->window_count; i++) {
         limits.windows[i].count = limit->windows[i].count;
@@ -438,9 +443,12 @@ static void stop(void *self)
 }
 
 static const union msg_handler handlers[MSG_COUNT] = {
-    [MSG_QUIESCE].quiesce = on_quiesce,          [MSG_COMMAND].command = on_command,
-    [MSG_COMMITTED].committed = on_committed,    [MSG_PAGE].page = on_page,
-    [MSG_GATE_WANTED].gate_wanted = on_gate_wanted, [MSG_PERMIT_ASK].permit_ask = on_permit_ask,
+    [MSG_QUIESCE].quiesce = on_quiesce,
+    [MSG_COMMAND].command = on_command,
+    [MSG_COMMITTED].committed = on_committed,
+    [MSG_PAGE].page = on_page,
+    [MSG_GATE_WANTED].gate_wanted = on_gate_wanted,
+    [MSG_PERMIT_ASK].permit_ask = on_permit_ask,
     [MSG_USAGE].usage = on_usage,
 };
 

@@ -77,8 +77,10 @@ static uint64_t put_task(struct advance *advance, const struct workflow_step *de
     char gate[NAME_BYTES_MAX + 1];
 
     json_write(&input, inputs);
-    payload_put_task(&payload, &(struct payload_task){.run = advance->run->id, .step = slice_of(definition->id),
-                                                      .skill = slice_of(definition->skill->name), .mode = SLICE("live"),
+    payload_put_task(&payload, &(struct payload_task){.run = advance->run->id,
+                                                      .step = slice_of(definition->id),
+                                                      .skill = slice_of(definition->skill->name),
+                                                      .mode = SLICE("live"),
                                                       .input = buffer_slice(&input),
                                                       .attempts_max = definition->attempts_max,
                                                       .first_ms = definition->retry_first_ms,
@@ -86,9 +88,12 @@ static uint64_t put_task(struct advance *advance, const struct workflow_step *de
                                                       .timeout_ms = definition->timeout_ms,
                                                       .on_unknown = slice_of(unknown_name(definition->on_unknown))});
     snprintf(gate, sizeof(gate), "%s/default", definition->skill->gate);
-    uint64_t id = put_job(advance, &(struct op_push){.queue = slice_of(skill_queue(definition->skill)),
-                                                     .priority = TASK_PRIORITY, .gate = slice_of(gate),
-                                                     .step = slice_of(definition->id)}, &payload);
+    uint64_t id = put_job(advance,
+                          &(struct op_push){.queue = slice_of(skill_queue(definition->skill)),
+                                            .priority = TASK_PRIORITY,
+                                            .gate = slice_of(gate),
+                                            .step = slice_of(definition->id)},
+                          &payload);
     buffer_free(&payload);
     buffer_free(&input);
     return id;
@@ -99,11 +104,14 @@ static uint64_t put_alarm(struct advance *advance, const struct workflow_step *d
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_alarm(&payload, &(struct payload_alarm){.run = advance->run->id, .step = slice_of(definition->id),
-                                                        .job = job});
-    uint64_t id = put_job(advance, &(struct op_push){.queue = SLICE("flow"), .priority = ALARM_PRIORITY,
-                                                     .due_ms = advance->now_ms + definition->unreachable_after_ms,
-                                                     .step = slice_of(definition->id)}, &payload);
+    payload_put_alarm(&payload,
+                      &(struct payload_alarm){.run = advance->run->id, .step = slice_of(definition->id), .job = job});
+    uint64_t id = put_job(advance,
+                          &(struct op_push){.queue = SLICE("flow"),
+                                            .priority = ALARM_PRIORITY,
+                                            .due_ms = advance->now_ms + definition->unreachable_after_ms,
+                                            .step = slice_of(definition->id)},
+                          &payload);
     buffer_free(&payload);
     return id;
 }
@@ -262,7 +270,8 @@ bool advance_step_done(struct advance *advance, const struct payload_step_done *
     if (cancel_alarm)
         put_cancel(advance, (uint64_t)json_integer_value(json_object_get(step, "alarm")));
     json_object_del(step, "alarm");
-    json_t *result = error == ERROR_OK && done->result.size <= RECORD_RESULT_MAX ? json_read(done->result, &problem) : NULL;
+    json_t *result =
+        error == ERROR_OK && done->result.size <= RECORD_RESULT_MAX ? json_read(done->result, &problem) : NULL;
     if (error == ERROR_OK && result == NULL)
         error = done->result.size > RECORD_RESULT_MAX ? ERROR_TOO_LARGE : ERROR_GARBLED;
     if (error == ERROR_OK)
@@ -300,9 +309,11 @@ void advance_put_run(struct advance *advance)
         buffer_clear(&record);
         json_write(&record, run->record);
     }
-    op_put_run(advance->ops, &(struct op_run){.run = run->id, .version = run->version,
+    op_put_run(advance->ops, &(struct op_run){.run = run->id,
+                                              .version = run->version,
                                               .workflow = slice_of(advance->workflow->name),
-                                              .state = run->state, .record = buffer_slice(&record)});
+                                              .state = run->state,
+                                              .record = buffer_slice(&record)});
     advance->op_count++;
     buffer_free(&record);
 }

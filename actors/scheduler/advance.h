@@ -14,10 +14,10 @@ struct advance {
     struct expression_engine *engine;
     const struct workflow *workflow;
     struct run *run;
-    struct buffer *ops;   /* what is appended to */
-    size_t op_count;      /* how many it holds */
-    uint64_t *ids;        /* the next unused id; ADVANCE_IDS_MAX of them are there */
-    int64_t now_ms;       /* UTC */
+    struct buffer *ops;    /* what is appended to */
+    size_t op_count;       /* how many it holds */
+    uint64_t *ids;         /* the next unused id; ADVANCE_IDS_MAX of them are there */
+    int64_t now_ms;        /* UTC */
     enum error else_error; /* OK, or why the step that ended took its else */
 };
 

@@ -60,7 +60,8 @@ void ask_command(struct scheduler *scheduler, const struct msg_command *msg)
         answer_error(scheduler, msg->ticket, ERROR_FULL);
     else {
         *pending = (struct pending){read.ticket, msg->ticket, (enum command_id)msg->command, ""};
-        snprintf(pending->workflow, sizeof(pending->workflow), "%.*s", (int)workflow.size, workflow.size ? workflow.data : "");
+        snprintf(pending->workflow, sizeof(pending->workflow), "%.*s", (int)workflow.size,
+                 workflow.size ? workflow.data : "");
     }
     json_decref(arguments);
 }

@@ -25,8 +25,9 @@ static json_t *trigger_of_hook(const struct payload_hook *hook)
 
     if (body == NULL)
         return NULL;
-    return json_pack("{s:s, s:s%, s:s%, s:s%, s:s%, s:I, s:o}", "kind", "webhook", "hook", hook->hook.data ? hook->hook.data : "",
-                     hook->hook.size, "topic", hook->topic.size ? hook->topic.data : "", hook->topic.size, "shop",
+    return json_pack("{s:s, s:s%, s:s%, s:s%, s:s%, s:I, s:o}", "kind", "webhook", "hook",
+                     hook->hook.data ? hook->hook.data : "", hook->hook.size, "topic",
+                     hook->topic.size ? hook->topic.data : "", hook->topic.size, "shop",
                      hook->shop.size ? hook->shop.data : "", hook->shop.size, "sender_id",
                      hook->sender_id.size ? hook->sender_id.data : "", hook->sender_id.size, "received_ms",
                      (json_int_t)hook->received_ms, "body", body);
@@ -108,7 +109,8 @@ static void put_unique(struct event *event, const struct workflow *workflow, str
         buffer_printf(&key, "#%s", hex);
     }
     snprintf(value, sizeof(value), "%llu", (unsigned long long)event->run.id);
-    op_put_claim(&event->ops, &(struct op_claim){.key = buffer_slice(&key), .until_ms = INT64_MAX, .value = slice_of(value)});
+    op_put_claim(&event->ops,
+                 &(struct op_claim){.key = buffer_slice(&key), .until_ms = INT64_MAX, .value = slice_of(value)});
     event->has_unique = true;
     buffer_free(&key);
 }
@@ -142,12 +144,18 @@ static void begin_one(struct scheduler *scheduler, struct event *event, size_t i
     event->run.id = scheduler->id_next++;
     enum error error = claim_unique(scheduler, event, workflow, trigger, detail, sizeof(detail));
     run_begin(&event->run, event->run.id, workflow, trigger, actor_wall(scheduler->actor));
-    struct advance advance = {.config = scheduler->config, .engine = scheduler->engine, .workflow = workflow,
-                              .run = &event->run, .ops = &event->ops, .op_count = event->has_unique ? 3 : 2,
-                              .ids = &scheduler->id_next, .now_ms = actor_wall(scheduler->actor)};
+    struct advance advance = {.config = scheduler->config,
+                              .engine = scheduler->engine,
+                              .workflow = workflow,
+                              .run = &event->run,
+                              .ops = &event->ops,
+                              .op_count = event->has_unique ? 3 : 2,
+                              .ids = &scheduler->id_next,
+                              .now_ms = actor_wall(scheduler->actor)};
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     if (!scheduler->is_stored[index])
-        op_put_put(&event->ops, &(struct op_put){.space = SLICE("workflow"), .key = slice_of(workflow->hash),
+        op_put_put(&event->ops, &(struct op_put){.space = SLICE("workflow"),
+                                                 .key = slice_of(workflow->hash),
                                                  .value = workflow_definition_text(workflow)});
     /* A key that cannot be rendered fails the run before its first step, where it is listed with its place. */
     if (error != ERROR_OK)
@@ -160,7 +168,8 @@ static void begin_one(struct scheduler *scheduler, struct event *event, size_t i
 
 /* ---- several runs ---- */
 
-static void fan_out(struct scheduler *scheduler, struct event *event, const size_t *found, size_t count, json_t *trigger)
+static void fan_out(struct scheduler *scheduler, struct event *event, const size_t *found, size_t count,
+                    json_t *trigger)
 {
     struct buffer text = {NULL, 0, 0};
 
@@ -170,7 +179,8 @@ static void fan_out(struct scheduler *scheduler, struct event *event, const size
         struct buffer payload = {NULL, 0, 0};
         payload_put_start(&payload, &(struct payload_start){slice_of(scheduler->config->workflows[found[i]]->name),
                                                             buffer_slice(&text)});
-        op_put_push(&event->ops, &(struct op_push){.queue = SLICE("flow"), .priority = FLOW_PRIORITY,
+        op_put_push(&event->ops, &(struct op_push){.queue = SLICE("flow"),
+                                                   .priority = FLOW_PRIORITY,
                                                    .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
                                                    .payload = buffer_slice(&payload)});
         buffer_free(&payload);

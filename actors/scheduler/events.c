@@ -118,8 +118,12 @@ void event_take(struct scheduler *scheduler, const struct msg_job *job)
             ACTOR_LOG(scheduler->actor, LOG_WARN, "release_not_sent", L_U64("job_id", job->id));
         return;
     }
-    *event = (struct event){.phase = EVENT_PAUSE, .id = job->id, .fence = job->fence, .created_ms = job->created_ms,
-                            .is_flow = slice_is(job->queue, "flow"), .begun = -1};
+    *event = (struct event){.phase = EVENT_PAUSE,
+                            .id = job->id,
+                            .fence = job->fence,
+                            .created_ms = job->created_ms,
+                            .is_flow = slice_is(job->queue, "flow"),
+                            .begun = -1};
     buffer_append(&event->bytes, job->payload.data, job->payload.size);
     buffer_append(&event->content_type, job->content_type.data, job->content_type.size);
     buffer_append(&event->queue, job->queue.data, job->queue.size);
@@ -157,8 +161,13 @@ static void definition_keep(struct scheduler *scheduler, struct workflow *workfl
 
 static void go_on(struct scheduler *scheduler, struct event *event, const struct workflow *workflow)
 {
-    struct advance advance = {.config = scheduler->config, .engine = scheduler->engine, .workflow = workflow,
-                              .run = &event->run, .ops = &event->ops, .op_count = 1, .ids = &scheduler->id_next,
+    struct advance advance = {.config = scheduler->config,
+                              .engine = scheduler->engine,
+                              .workflow = workflow,
+                              .run = &event->run,
+                              .ops = &event->ops,
+                              .op_count = 1,
+                              .ids = &scheduler->id_next,
                               .now_ms = actor_wall(scheduler->actor)};
     bool is_alarm = event->payload.id == PAYLOAD_ALARM;
 
@@ -170,7 +179,8 @@ static void go_on(struct scheduler *scheduler, struct event *event, const struct
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     if (!(is_alarm ? advance_alarm(&advance, &event->payload.alarm)
                    : advance_step_done(&advance, &event->payload.step_done, !event->alarm_is_held))) {
-        ACTOR_LOG(scheduler->actor, LOG_DEBUG, "event_late", L_U64("job_id", event->id), L_U64("run_id", event->run.id));
+        ACTOR_LOG(scheduler->actor, LOG_DEBUG, "event_late", L_U64("job_id", event->id),
+                  L_U64("run_id", event->run.id));
         event_drop(scheduler, event);
         return;
     }

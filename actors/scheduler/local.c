@@ -47,12 +47,15 @@ static json_int_t integer_or(const json_t *inputs, const char *name, json_int_t 
     return json_is_integer(value) ? json_integer_value(value) : otherwise;
 }
 
-/* A count that was taken before skips its booking; the claim and the booking are one commit, so neither stands alone. */
+/* A count that was taken before skips its booking; the claim and the booking are one commit, so neither stands alone.
+ */
 static enum error count(struct advance *advance, const json_t *inputs, json_t **result)
 {
     struct slice book = json_text_at(inputs, "book"), currency = json_text_at(inputs, "currency");
     struct slice once = json_text_at(inputs, "once");
-    struct op_book op = {.book = book, .currency = currency, .at_ms = integer_or(inputs, "at", advance->now_ms),
+    struct op_book op = {.book = book,
+                         .currency = currency,
+                         .at_ms = integer_or(inputs, "at", advance->now_ms),
                          .amount = integer_or(inputs, "amount", 1)};
 
     if (once.size > 0) {

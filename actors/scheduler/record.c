@@ -8,9 +8,9 @@ enum { RECORD_VERSION = 1 };
 void run_begin(struct run *run, uint64_t id, const struct workflow *workflow, json_t *trigger, int64_t now_ms)
 {
     *run = (struct run){.id = id, .state = RUN_OPEN};
-    run->record = json_pack("{s:i, s:s, s:s, s:s, s:o, s:I, s:i, s:{}}", "v", RECORD_VERSION, "workflow", workflow->name,
-                            "hash", workflow->hash, "mode", workflow_mode_name(workflow->mode), "trigger", trigger,
-                            "started_ms", (json_int_t)now_ms, "at", 0, "steps");
+    run->record = json_pack("{s:i, s:s, s:s, s:s, s:o, s:I, s:i, s:{}}", "v", RECORD_VERSION, "workflow",
+                            workflow->name, "hash", workflow->hash, "mode", workflow_mode_name(workflow->mode),
+                            "trigger", trigger, "started_ms", (json_int_t)now_ms, "at", 0, "steps");
 }
 
 bool run_read(struct run *run, struct slice record)
@@ -60,8 +60,9 @@ void run_fail(struct run *run, enum error error, const char *text, int64_t now_m
         cut.size--;
     run->state = RUN_FAILED;
     json_object_set_new(run->record, "ended_ms", json_integer(now_ms));
-    json_object_set_new(run->record, "error",
-                        json_pack("{s:s, s:s%}", "error", error_name(error), "text", cut.size ? cut.data : "", cut.size));
+    json_object_set_new(
+        run->record, "error",
+        json_pack("{s:s, s:s%}", "error", error_name(error), "text", cut.size ? cut.data : "", cut.size));
 }
 
 json_t *run_trigger_vars(json_t *trigger, const struct config *config, int64_t now_ms)
@@ -76,8 +77,9 @@ json_t *run_vars(const struct run *run, const struct config *config, int64_t now
 
     json_object_set_new(vars, "run",
                         json_pack("{s:I, s:O, s:O, s:O}", "id", (json_int_t)run->id, "workflow",
-                                  json_object_get(run->record, "workflow"), "mode", json_object_get(run->record, "mode"),
-                                  "started_ms", json_object_get(run->record, "started_ms")));
+                                  json_object_get(run->record, "workflow"), "mode",
+                                  json_object_get(run->record, "mode"), "started_ms",
+                                  json_object_get(run->record, "started_ms")));
     json_object_set(vars, "steps", json_object_get(run->record, "steps"));
     return vars;
 }
@@ -98,8 +100,9 @@ static size_t json_bytes(const json_t *value)
 /* Never a name, address or text that somebody typed or a model wrote. */
 static json_t *result_show(json_t *result)
 {
-    static const char *const shown[] = {"model", "tokens", "tokens_in", "tokens_out", "tokens_thought", "message_id",
-                                        "rows", "mode", "amount", "currency", "book"};
+    static const char *const shown[] = {"model",          "tokens",     "tokens_in", "tokens_out",
+                                        "tokens_thought", "message_id", "rows",      "mode",
+                                        "amount",         "currency",   "book"};
     json_t *view = json_pack("{s:I}", "bytes", (json_int_t)json_bytes(result));
 
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
@@ -128,8 +131,8 @@ static json_t *step_show(const char *id, json_t *step)
 json_t *run_show(const struct run *run, struct slice workflow)
 {
     static const char *const kept[] = {"mode", "hash", "started_ms", "ended_ms", "error"};
-    json_t *view = json_pack("{s:I, s:s%, s:s}", "run", (json_int_t)run->id, "workflow", workflow.size ? workflow.data : "",
-                             workflow.size, "state", run_state_name(run->state));
+    json_t *view = json_pack("{s:I, s:s%, s:s}", "run", (json_int_t)run->id, "workflow",
+                             workflow.size ? workflow.data : "", workflow.size, "state", run_state_name(run->state));
     json_t *list = json_array(), *steps = json_object_get(run->record, "steps");
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)

@@ -1,7 +1,7 @@
-/* record - what is kept of a run: JSON, so that a later version can still read it. Bounded: the trigger once, results and
- * withheld inputs capped.
- * {v, workflow, hash, mode, trigger, started_ms, ended_ms, at, error: {error, text}, steps: {ID: {state, job, alarm,
- * started_ms, ended_ms, result, error, text, input}}}; a step's state is waiting, done, else, skipped, shadow or failed. */
+/* record - what is kept of a run: JSON, so that a later version can still read it. Bounded: the trigger once, results
+ * and withheld inputs capped. {v, workflow, hash, mode, trigger, started_ms, ended_ms, at, error: {error, text}, steps:
+ * {ID: {state, job, alarm, started_ms, ended_ms, result, error, text, input}}}; a step's state is waiting, done, else,
+ * skipped, shadow or failed. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "config/config.h"

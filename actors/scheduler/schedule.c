@@ -30,10 +30,12 @@ static void put_occurrence(struct buffer *ops, const struct schedule *schedule, 
 
     snprintf(key, sizeof(key), "cron/%s/%zu/%lld", schedule->workflow->name, schedule->trigger, (long long)planned_ms);
     op_put_claim(ops, &(struct op_claim){.key = slice_of(key), .until_ms = planned_ms + CLAIM_KEEP_MS});
-    payload_put_occurrence(&payload, &(struct payload_occurrence){slice_of(schedule->workflow->name), schedule->trigger,
-                                                                  planned_ms});
-    op_put_push(ops, &(struct op_push){.queue = SLICE("flow"), .priority = FLOW_PRIORITY,
-                                       .content_type = SLICE(PAYLOAD_CONTENT_TYPE), .payload = buffer_slice(&payload)});
+    payload_put_occurrence(
+        &payload, &(struct payload_occurrence){slice_of(schedule->workflow->name), schedule->trigger, planned_ms});
+    op_put_push(ops, &(struct op_push){.queue = SLICE("flow"),
+                                       .priority = FLOW_PRIORITY,
+                                       .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
+                                       .payload = buffer_slice(&payload)});
     buffer_free(&payload);
 }
 
@@ -77,8 +79,8 @@ static int64_t turn(struct scheduler *scheduler, struct schedule *schedule)
 static bool load(struct scheduler *scheduler, struct schedule *schedule)
 {
     char key[KEY_ROOM];
-    struct msg_read read = {.ticket = actor_ticket(scheduler->actor), .what = READ_SPACE_GET,
-                            .space = SLICE("schedule"), .limit = 1};
+    struct msg_read read = {
+        .ticket = actor_ticket(scheduler->actor), .what = READ_SPACE_GET, .space = SLICE("schedule"), .limit = 1};
 
     mark_key(schedule, key);
     read.from = slice_of(key);
@@ -192,7 +194,8 @@ void schedules_start(struct scheduler *scheduler)
     scheduler->schedules = count > 0 ? xcalloc(count, sizeof(scheduler->schedules[0])) : NULL;
     for (size_t i = 0; i < config->workflow_count; i++)
         for (size_t j = 0; j < config->workflows[i]->trigger_count; j++)
-            if (config->workflows[i]->mode != WORKFLOW_OFF && config->workflows[i]->triggers[j].kind == TRIGGER_SCHEDULE)
+            if (config->workflows[i]->mode != WORKFLOW_OFF &&
+                config->workflows[i]->triggers[j].kind == TRIGGER_SCHEDULE)
                 add(scheduler, config->workflows[i], j);
     schedules_turn(scheduler);
 }

@@ -204,8 +204,11 @@ static void stop(void *self)
 }
 
 static const union msg_handler handlers[MSG_COUNT] = {
-    [MSG_QUIESCE].quiesce = on_quiesce, [MSG_COMMAND].command = on_command, [MSG_COMMITTED].committed = on_committed,
-    [MSG_PAGE].page = on_page,          [MSG_JOB].job = on_job,
+    [MSG_QUIESCE].quiesce = on_quiesce,
+    [MSG_COMMAND].command = on_command,
+    [MSG_COMMITTED].committed = on_committed,
+    [MSG_PAGE].page = on_page,
+    [MSG_JOB].job = on_job,
 };
 
 const struct actor_spec scheduler_spec = {

@@ -36,10 +36,10 @@ struct event {
     int64_t created_ms;
     struct payload payload; /* flow: borrows bytes */
     struct run run;
-    bool alarm_is_held;      /* the alarm is in hand itself, so it is not withdrawn */
-    bool has_unique;         /* the commit's first operation claims the unique key */
+    bool alarm_is_held; /* the alarm is in hand itself, so it is not withdrawn */
+    bool has_unique;    /* the commit's first operation claims the unique key */
     enum error else_error;
-    int begun;               /* index of the workflow whose run this commit begins, or -1 */
+    int begun; /* index of the workflow whose run this commit begins, or -1 */
     struct buffer ops;
 };
 

@@ -22,8 +22,11 @@ static int setup(void **state)
     bench->config = config_default();
     free(bench->config->gemini_key);
     bench->config->gemini_key = strdup("gemini/key");
-    bench->prompt = (struct prompt){.file = "thanks.yaml", .name = "thanks", .system = "Be kind.",
-                                    .text = "Name: {{ first_name }}, {{ order.id }}{{gone}}", .input_chars_max = 60,
+    bench->prompt = (struct prompt){.file = "thanks.yaml",
+                                    .name = "thanks",
+                                    .system = "Be kind.",
+                                    .text = "Name: {{ first_name }}, {{ order.id }}{{gone}}",
+                                    .input_chars_max = 60,
                                     .output_tokens_max = 200};
     bench->config->prompts = &bench->prompt;
     bench->config->prompt_count = 1;
@@ -49,12 +52,23 @@ static void give(struct bench *bench, const char *input)
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_task(&payload, &(struct payload_task){.run = 7, .step = SLICE("thanks"), .skill = SLICE("generate"),
-                                                      .mode = SLICE("live"), .input = slice_of(input), .attempts_max = 3,
-                                                      .first_ms = 1000, .max_ms = 60000, .timeout_ms = 5000,
+    payload_put_task(&payload, &(struct payload_task){.run = 7,
+                                                      .step = SLICE("thanks"),
+                                                      .skill = SLICE("generate"),
+                                                      .mode = SLICE("live"),
+                                                      .input = slice_of(input),
+                                                      .attempts_max = 3,
+                                                      .first_ms = 1000,
+                                                      .max_ms = 60000,
+                                                      .timeout_ms = 5000,
                                                       .on_unknown = SLICE("ask")});
-    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1, .id = 42, .fence = 3, .queue = SLICE("ai"),
-                                                    .gate = SLICE("gemini/default"), .run = 7, .step = SLICE("thanks"),
+    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1,
+                                                    .id = 42,
+                                                    .fence = 3,
+                                                    .queue = SLICE("ai"),
+                                                    .gate = SLICE("gemini/default"),
+                                                    .run = 7,
+                                                    .step = SLICE("thanks"),
                                                     .payload = buffer_slice(&payload)});
     buffer_free(&payload);
 }
@@ -111,8 +125,9 @@ static void test_lost_answer_is_asked_again(void **state)
 
 static void test_quota_parks_and_teaches_the_limiter(void **state)
 {
-    static const char body[] = "{\"error\":{\"code\":429,\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
-                               "\"retryDelay\":\"44s\"}]}}";
+    static const char body[] =
+        "{\"error\":{\"code\":429,\"details\":[{\"@type\":\"type.googleapis.com/google.rpc.RetryInfo\","
+        "\"retryDelay\":\"44s\"}]}}";
     struct bench *bench = *state;
     struct msg_usage usage;
     struct op ops[4];
@@ -150,7 +165,9 @@ static void test_nothing_hides_in_a_prompt(void **state)
     struct buffer clean = {NULL, 0, 0};
 
     (void)state;
-    prompt_clean(&clean, SLICE("a\xe2\x80\x8b" "b\x07\xe2\x80\xae" "c\n\xef\xbb\xbf\xe2\x82\xac\xc3\xa4"));
+    prompt_clean(&clean, SLICE("a\xe2\x80\x8b"
+                               "b\x07\xe2\x80\xae"
+                               "c\n\xef\xbb\xbf\xe2\x82\xac\xc3\xa4"));
     assert_true(slice_is(buffer_slice(&clean), "abc\n\xe2\x82\xac\xc3\xa4"));
     buffer_free(&clean);
 }

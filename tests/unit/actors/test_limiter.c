@@ -21,8 +21,10 @@ static int setup(void **state)
     struct bench *bench = calloc(1, sizeof(*bench));
 
     bench->config = config_default();
-    bench->limits[0] = (struct limit){.gate = "gemini/default", .api = "gemini", .windows = {{2, 60000}}, .window_count = 1};
-    bench->limits[1] = (struct limit){.gate = "smtp/default", .api = "smtp", .windows = {{100, 10000}}, .window_count = 1};
+    bench->limits[0] =
+        (struct limit){.gate = "gemini/default", .api = "gemini", .windows = {{2, 60000}}, .window_count = 1};
+    bench->limits[1] =
+        (struct limit){.gate = "smtp/default", .api = "smtp", .windows = {{100, 10000}}, .window_count = 1};
     bench->config->limits = bench->limits;
     bench->config->limit_count = 2;
     bench->fake = fake_new(&limiter_spec, bench->config);
@@ -54,8 +56,9 @@ static void load_empty(struct bench *bench)
 
 static void ask(struct bench *bench, const char *gate, uint64_t ticket)
 {
-    fake_deliver_permit_ask(bench->fake, &(struct msg_permit_ask){.ticket = ticket, .gate = slice_of(gate), .cost = 1,
-                                                                  .asker = ACTOR_AI_WORKER});
+    fake_deliver_permit_ask(
+        bench->fake,
+        &(struct msg_permit_ask){.ticket = ticket, .gate = slice_of(gate), .cost = 1, .asker = ACTOR_AI_WORKER});
 }
 
 static void usage(struct bench *bench, const char *gate, enum error outcome, int64_t retry_after_ms, bool day)
@@ -155,7 +158,8 @@ static void test_promise_counts_as_spent_after_a_crash(void **state)
     load_empty(bench);
     ask(bench, "gemini/default", 1);
     fake_take_ops(bench->fake, &ticket, ops, 4);
-    record_put_space_entry(&row, &(struct record_space_entry){.key = ops[0].put.key, .version = 1, .value = ops[0].put.value});
+    record_put_space_entry(
+        &row, &(struct record_space_entry){.key = ops[0].put.key, .version = 1, .value = ops[0].put.value});
     fake_committed(bench->fake, ticket, ERROR_OK, 0);
     assert_int_equal(permit(bench, 1, &retry), ERROR_OK);
     fake_forget(bench->fake);

@@ -32,16 +32,14 @@ struct life {
     bool trusted;
     struct buffer saved;
     int64_t allowance;
-    int64_t ends[BUDGET_IN_FLIGHT_MAX]; /* true time at which calls under way end */
-    size_t under_way;
-    int64_t *arrivals; /* true time at which the service saw each */
+    size_t under_way, on_the_way; /* of those under way, how many the service has not seen yet */
+    int64_t *arrivals;            /* true time at which the service saw each */
     size_t arrived;
 };
 
 static struct budget_clock clock_of(const struct life *life)
 {
-    return (struct budget_clock){life->true_ms - life->boot_ms,
-                                 life->true_ms + life->wall_offset_ms, life->trusted};
+    return (struct budget_clock){life->true_ms - life->boot_ms, life->true_ms + life->wall_offset_ms, life->trusted};
 }
 
 static void save(struct life *life)
@@ -53,10 +51,17 @@ static void save(struct life *life)
     budget_save(&life->budget, &clock, life->allowance, &life->saved);
 }
 
+static void arrive(struct life *life)
+{
+    life->arrivals[life->arrived++] = life->true_ms;
+}
+
 static void crash(struct life *life, bool machine)
 {
     budget_fini(&life->budget);
     life->under_way = 0;
+    for (; life->on_the_way > 0; life->on_the_way--)
+        arrive(life);
     life->true_ms += below(&life->random, 3000);
     if (machine) {
         life->boot_ms = life->true_ms;
@@ -75,6 +80,10 @@ static void end_one(struct life *life)
 {
     struct budget_clock clock = clock_of(life);
 
+    if (life->on_the_way > 0 && (life->on_the_way == life->under_way || next(&life->random) % 2)) {
+        life->on_the_way--;
+        arrive(life);
+    }
     life->under_way--;
     assert_true(budget_end(&life->budget, &clock));
 }
@@ -84,15 +93,18 @@ static void call(struct life *life)
     struct budget_clock clock = clock_of(life);
     int64_t when;
 
-    if (life->arrived == ARRIVALS_MAX || budget_ask(&life->budget, &clock, 1, &when) != ERROR_OK)
+    if (life->arrived + life->on_the_way == ARRIVALS_MAX || budget_ask(&life->budget, &clock, 1, &when) != ERROR_OK)
         return;
     if (life->allowance == 0)
         save(life);
     life->allowance--;
     budget_take(&life->budget, &clock, 1);
-    /* It arrives at once; the end comes later, so that its stamp is never before the truth. */
-    life->arrivals[life->arrived++] = life->true_ms;
     life->under_way++;
+    /* The service sees it at once, or at the last moment, or somewhere between. */
+    if (next(&life->random) % 2)
+        arrive(life);
+    else
+        life->on_the_way++;
 }
 
 static void step(struct life *life)
@@ -105,7 +117,10 @@ static void step(struct life *life)
         end_one(life);
     else if (what < 990)
         life->true_ms += below(&life->random, what % 10 == 0 ? 30000 : 400);
-    else if (what < 996)
+    else if (what < 996 && life->on_the_way > 0 && what % 2) {
+        life->on_the_way--;
+        arrive(life);
+    } else if (what < 996)
         life->wall_offset_ms += life->trusted ? 0 : below(&life->random, 1000000) - 500000;
     else
         crash(life, what == 999);
@@ -132,8 +147,12 @@ static void assert_bucket_held(const struct life *life, int64_t size, int64_t mi
 
 static size_t live(uint64_t seed, const struct budget_limits *limits)
 {
-    struct life life = {.random = seed * 0x9e3779b97f4a7c15u + 1, .limits = *limits, .true_ms = 5000000, .boot_ms = 1000,
-                        .wall_offset_ms = 1700000000000, .trusted = true};
+    struct life life = {.random = seed * 0x9e3779b97f4a7c15u + 1,
+                        .limits = *limits,
+                        .true_ms = 5000000,
+                        .boot_ms = 1000,
+                        .wall_offset_ms = 1700000000000,
+                        .trusted = true};
     struct budget_clock clock = clock_of(&life);
     size_t seen;
 
@@ -280,8 +299,8 @@ static void test_elapsed_never_overstates(void **state)
 
 static void test_unreadable_state_counts_as_all_spent(void **state)
 {
-    struct budget_limits limits = {.windows = {{3, 1000}}, .window_count = 1, .bucket_size = 2, .refill_milli_per_s = 1000,
-                                   .per_day = 9};
+    struct budget_limits limits = {
+        .windows = {{3, 1000}}, .window_count = 1, .bucket_size = 2, .refill_milli_per_s = 1000, .per_day = 9};
     struct budget_clock clock = at(50000);
     struct budget budget;
     struct buffer saved = {NULL, 0, 0};

@@ -47,14 +47,30 @@ static void give(struct bench *bench, uint64_t attempt, const char *on_unknown, 
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_task(&payload, &(struct payload_task){
-        .run = 7, .step = SLICE("mail"), .skill = SLICE("email"), .mode = slice_of(mode),
-        .input = SLICE("{\"to\":\"a@example.org\",\"subject\":\"Hello\",\"text\":\"Thank you\"}"), .attempts_max = 3,
-        .first_ms = 1000, .max_ms = 60000, .timeout_ms = 5000, .on_unknown = slice_of(on_unknown)});
-    fake_deliver_job(bench->fake, &(struct msg_job){
-        .life = 1, .id = 42, .fence = 3, .queue = SLICE("publish"), .gate = SLICE("smtp/default"), .attempt = attempt,
-        .run = 7, .step = SLICE("mail"), .created_ms = INT64_C(1700000000000),
-        .content_type = SLICE(PAYLOAD_CONTENT_TYPE), .payload = buffer_slice(&payload), .state = slice_of(state)});
+    payload_put_task(&payload,
+                     &(struct payload_task){
+                         .run = 7,
+                         .step = SLICE("mail"),
+                         .skill = SLICE("email"),
+                         .mode = slice_of(mode),
+                         .input = SLICE("{\"to\":\"a@example.org\",\"subject\":\"Hello\",\"text\":\"Thank you\"}"),
+                         .attempts_max = 3,
+                         .first_ms = 1000,
+                         .max_ms = 60000,
+                         .timeout_ms = 5000,
+                         .on_unknown = slice_of(on_unknown)});
+    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1,
+                                                    .id = 42,
+                                                    .fence = 3,
+                                                    .queue = SLICE("publish"),
+                                                    .gate = SLICE("smtp/default"),
+                                                    .attempt = attempt,
+                                                    .run = 7,
+                                                    .step = SLICE("mail"),
+                                                    .created_ms = INT64_C(1700000000000),
+                                                    .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
+                                                    .payload = buffer_slice(&payload),
+                                                    .state = slice_of(state)});
     buffer_free(&payload);
 }
 
@@ -291,8 +307,9 @@ static void test_what_is_not_live_or_no_task_is_buried(void **state)
     assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
     assert_int_equal(ops[0].id, OP_BURY);
     assert_step_done(&ops[1], ERROR_INVALID);
-    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1, .id = 1, .fence = 1, .queue = SLICE("publish"),
-                                                    .payload = SLICE("junk")});
+    fake_deliver_job(
+        bench->fake,
+        &(struct msg_job){.life = 1, .id = 1, .fence = 1, .queue = SLICE("publish"), .payload = SLICE("junk")});
     assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 1);
     assert_int_equal(ops[0].id, OP_BURY);
     assert_int_equal(ops[0].bury.error, ERROR_MALFORMED);

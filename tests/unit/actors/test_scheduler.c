@@ -34,14 +34,13 @@ static const char order_text[] =
     "  - id: mail\n"
     "    email: {to: \"{{ trigger.body.email }}\", subject: Thanks, text: \"{{ steps.thanks.result.text }}\"}\n";
 
-static const char tick_text[] =
-    "workflow: tick\n"
-    "mode: live\n"
-    "on:\n"
-    "  - schedule: {cron: \"0 * * * *\", zone: UTC}\n"
-    "steps:\n"
-    "  - id: one\n"
-    "    count: {book: ticks}\n";
+static const char tick_text[] = "workflow: tick\n"
+                                "mode: live\n"
+                                "on:\n"
+                                "  - schedule: {cron: \"0 * * * *\", zone: UTC}\n"
+                                "steps:\n"
+                                "  - id: one\n"
+                                "    count: {book: ticks}\n";
 
 enum { WORKFLOWS_MAX = 3, OPS_ROOM = 32 };
 
@@ -110,7 +109,8 @@ static void take(struct bench *bench)
 
 static void settle(struct bench *bench, enum error error, uint64_t failed_op)
 {
-    fake_deliver_committed(bench->fake, &(struct msg_committed){.ticket = bench->ticket, .error = error, .failed_op = failed_op});
+    fake_deliver_committed(bench->fake,
+                           &(struct msg_committed){.ticket = bench->ticket, .error = error, .failed_op = failed_op});
 }
 
 static void ids(struct bench *bench)
@@ -130,7 +130,10 @@ static const struct op *op_of(const struct bench *bench, enum op_id id)
 
 static void event(struct bench *bench, const struct buffer *payload)
 {
-    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1, .id = 50, .fence = ++bench->fence, .queue = SLICE("flow"),
+    fake_deliver_job(bench->fake, &(struct msg_job){.life = 1,
+                                                    .id = 50,
+                                                    .fence = ++bench->fence,
+                                                    .queue = SLICE("flow"),
                                                     .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
                                                     .payload = buffer_slice(payload)});
 }
@@ -139,14 +142,18 @@ static void hook(struct bench *bench, const char *body)
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_hook(&payload, &(struct payload_hook){.hook = SLICE("orders"), .topic = SLICE("orders/create"),
-                                                      .shop = SLICE("shop"), .received_ms = 1, .body = slice_of(body),
+    payload_put_hook(&payload, &(struct payload_hook){.hook = SLICE("orders"),
+                                                      .topic = SLICE("orders/create"),
+                                                      .shop = SLICE("shop"),
+                                                      .received_ms = 1,
+                                                      .body = slice_of(body),
                                                       .content_type = SLICE("application/json")});
     event(bench, &payload);
     buffer_free(&payload);
 }
 
-static const char order_body[] = "{\"id\":5,\"total\":\"19.90\",\"currency\":\"EUR\",\"first\":\"Ada\",\"email\":\"a@b.example\"}";
+static const char order_body[] =
+    "{\"id\":5,\"total\":\"19.90\",\"currency\":\"EUR\",\"first\":\"Ada\",\"email\":\"a@b.example\"}";
 
 /* Keeps the RUN operation of the commit as the store would give it back. */
 static void keep_run(struct bench *bench)
@@ -183,7 +190,8 @@ static void step_done(struct bench *bench, const char *step, uint64_t job, enum 
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_step_done(&payload, &(struct payload_step_done){1000, slice_of(step), job, error, slice_of(result), SLICE("why")});
+    payload_put_step_done(
+        &payload, &(struct payload_step_done){1000, slice_of(step), job, error, slice_of(result), SLICE("why")});
     event(bench, &payload);
     buffer_free(&payload);
     give_run(bench);
@@ -390,13 +398,15 @@ static void test_run_keeps_the_definition_it_began_with(void **state)
     begin(bench);
     workflow_destroy(&bench->workflows[0]);
     bench->workflows[0] = parse(tick_text);
-    payload_put_step_done(&payload, &(struct payload_step_done){1000, SLICE("thanks"), 1001, ERROR_OK, SLICE("{\"text\":\"x\"}"), SLICE("")});
+    payload_put_step_done(&payload, &(struct payload_step_done){1000, SLICE("thanks"), 1001, ERROR_OK,
+                                                                SLICE("{\"text\":\"x\"}"), SLICE("")});
     event(bench, &payload);
     give_run(bench);
     assert_true(fake_take_read(bench->fake, &read));
     assert_int_equal(read.what, READ_SPACE_GET);
     assert_true(slice_is(read.space, "workflow"));
-    record_put_space_entry(&row, &(struct record_space_entry){.key = read.from, .version = 1, .value = slice_of(order_text)});
+    record_put_space_entry(&row,
+                           &(struct record_space_entry){.key = read.from, .version = 1, .value = slice_of(order_text)});
     fake_page(bench->fake, read.ticket, ERROR_OK, &row, 1);
     take(bench);
     assert_record(bench, "steps.mail.state", "waiting");
@@ -503,7 +513,8 @@ static void load_mark(struct bench *bench, int64_t mark_ms)
     assert_true(fake_take_read(bench->fake, &read));
     assert_true(slice_is(read.from, "tick/0"));
     snprintf(text, sizeof(text), "%lld", (long long)mark_ms);
-    record_put_space_entry(&row, &(struct record_space_entry){.key = SLICE("tick/0"), .version = 1, .value = slice_of(text)});
+    record_put_space_entry(&row,
+                           &(struct record_space_entry){.key = SLICE("tick/0"), .version = 1, .value = slice_of(text)});
     fake_page(bench->fake, read.ticket, mark_ms ? ERROR_OK : ERROR_NOT_FOUND, mark_ms ? &row : NULL, mark_ms != 0);
     buffer_free(&row);
 }
