@@ -90,6 +90,8 @@ static void put_cell(struct buffer *into, const char *key, const json_t *value, 
     } else if (json_is_string(value)) {
         struct slice text = {json_string_value(value), json_string_length(value)};
         width_clean(into, text.size > 0 ? text : slice_of("-"), lines, indent);
+    } else if (json_is_array(value) && json_array_size(value) == 0) {
+        buffer_text(into, "none");
     } else if (json_is_boolean(value)) {
         buffer_text(into, json_is_true(value) ? "yes" : "no");
     } else if (json_is_integer(value)) {
@@ -325,10 +327,7 @@ void show_json(struct buffer *into, const json_t *value)
 
     if (alone != NULL && !json_is_number(alone) && !json_is_boolean(alone))
         value = alone; /* {"message": "stopping"}, {"jobs": [...]}: the name says nothing new */
-    if (json_is_array(value) && json_array_size(value) == 0)
-        buffer_text(into, "none\n");
-    else
-        show_value(into, value, 0, 0);
+    show_value(into, value, 0, 0);
     if (into->size > 1 && into->data[into->size - 1] == '\n' && into->data[into->size - 2] == '\n')
         into->size--;
 }

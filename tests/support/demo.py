@@ -6,6 +6,7 @@ What is shown is counted where it ends: rows in SQLite, mails in the mail server
 """
 import argparse
 import collections
+import ctypes
 import email
 import email.policy
 import json
@@ -145,6 +146,11 @@ def make_all():
 
 # --- the programs ---
 
+def die_with_parent():
+    """In the child: a demonstration that is killed takes its programs with it (PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
+
+
 class Programs:
     """Started in order, stopped in reverse; each writes to its own log."""
 
@@ -154,7 +160,7 @@ class Programs:
     def start(self, name, *command):
         log = open(HOME / f"{name}.log", "ab")
         process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                   cwd=ROOT, start_new_session=True)
+                                   cwd=ROOT, start_new_session=True, preexec_fn=die_with_parent)
         log.close()
         self.running.append((name, process))
 
@@ -326,9 +332,14 @@ def act_outage(ledger):
         raise Failed(f"{plain_count(ledger)} mails have the plain text, not {DURING}")
 
 
+def gate_is_open(name):
+    return any(gate["gate"] == name and gate["state"] == "ok" for gate in console("limits")["gates"])
+
+
 def act_recovery(ledger):
-    say(f"\n3. Gemini is back; {AFTER} more orders.")
+    say(f"\n3. Gemini is back. When the breaker has ended its pause, {AFTER} more orders come in.")
     ask_cloud("fault", service="gemini", kind="outage", for_ms=0, probability=0)
+    wait_until("the breaker's pause", lambda: gate_is_open("gemini/default"))
     place(ledger, AFTER)
     report(ledger)
 
@@ -453,6 +464,8 @@ def main():
         say("\nStopping ...")
         if once:
             problem = "interrupted"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them running
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     codes = programs.stop()
     for name, code in codes.items():
         if code != 0 and problem is None:

@@ -35,6 +35,7 @@ static void test_tables(void **state)
                                                                                                   "x         no\n");
     expect_show("[]", "none\n");
     expect_show("{\"jobs\":[]}", "none\n");
+    expect_show("{\"jobs\":[],\"more\":false}", "jobs  none\nmore  no\n");
 }
 
 static void test_units(void **state)
