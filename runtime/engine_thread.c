@@ -68,7 +68,7 @@ void engine_actor_begin(struct thread_actor *actor)
             pipe_forgive(&actor->pipes[i]);
     open_client(actor);
     if (base->spec->index != ACTOR_STORE && base->spec->index != ACTOR_SUPERVISOR)
-        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life}) == ERROR_OK);
+        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) == ERROR_OK);
     actor->alive = true;
     enum error error = base->spec->start(base->self, base);
     if (error != ERROR_OK)

@@ -13,17 +13,18 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: purser-sim [--seed N] [--seeds COUNT] [--days D] [--config FILE] [--log LEVEL] [--twice]\n"
+    "usage: purser-sim [--seed N] [--seeds COUNT] [--days D] [--config FILE] [--log LEVEL] [--twice] [--forgetful]\n"
     "Runs COUNT seeds from N on, each D virtual days with outages, crashes, clock steps and disk faults, then calm.\n"
     "Prints a line a seed with its trace hash, and exits 1 when an invariant broke. --twice runs each seed again and\n"
-    "compares the hashes (I8).\n";
+    "compares the hashes (I8). --forgetful lets the disk forget what it acknowledged shortly before a crash: a check of\n"
+    "the checks, which must find breaches.\n";
 
 struct settings {
     uint64_t seed, seeds;
     unsigned days;
     const char *config;
     enum log_level log;
-    bool twice;
+    bool twice, forgetful;
 };
 
 static bool number(const char *text, uint64_t max, uint64_t *value)
@@ -40,6 +41,7 @@ static bool parse(int argc, char **argv, struct settings *settings)
 {
     static const struct option options[] = {{"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 'n'},  {"days", 1, NULL, 'd'},
                                             {"config", 1, NULL, 'c'}, {"log", 1, NULL, 'l'}, {"twice", 0, NULL, 't'},
+                                            {"forgetful", 0, NULL, 'f'},
                                             {NULL, 0, NULL, 0}};
     uint64_t days = 7;
     int option;
@@ -58,6 +60,8 @@ static bool parse(int argc, char **argv, struct settings *settings)
             ok = log_level_from_name(slice_of(optarg), &settings->log);
         else if (option == 't')
             settings->twice = true;
+        else if (option == 'f')
+            settings->forgetful = true;
         else
             ok = false;
     }
@@ -101,6 +105,7 @@ static bool run_seed(uint64_t seed, const struct settings *settings, struct conf
 {
     struct sim *sim = sim_new(seed, config);
 
+    sim->forgetful = settings->forgetful;
     sim_run(sim, settings->days);
     bool ok = sim->breach[0] == '\0';
     *trace = sim->trace;

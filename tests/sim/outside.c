@@ -2,6 +2,7 @@
 /* Everything beyond the process: the cloud's answers, webhooks on their way in, a producer, and the weather. */
 #include "tests/sim/sim.h"
 #include "proto/client.h"
+#include "proto/text/json.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,27 @@ static struct slice path_of(struct slice url)
     return (struct slice){slash, url.size - (size_t)(slash - url.data)};
 }
 
+/* Remembers which orders want a mail, as the workflow decides it. */
+static void note_order(struct sim *sim, struct slice body)
+{
+    struct json_problem problem;
+    json_t *order = json_read(body, &problem);
+    char id[33];
+
+    if (order != NULL && json_id_at(order, "id", id) &&
+        (json_text_at(order, "email").size > 0 || json_text_at(order, "contact_email").size > 0)) {
+        uint64_t number = strtoull(id, NULL, 10);
+        size_t at = 0;
+        while (at < sim->mail_order_count && sim->mail_orders[at] != number)
+            at++;
+        if (at == sim->mail_order_count) {
+            sim->mail_orders = xrealloc(sim->mail_orders, (at + 1) * sizeof(*sim->mail_orders));
+            sim->mail_orders[sim->mail_order_count++] = number;
+        }
+    }
+    json_decref(order);
+}
+
 static void post(struct sim *sim, struct sim_actor *ingress, uint64_t delivery, const struct call *call)
 {
     struct http_request request = {
@@ -140,6 +162,7 @@ void sim_deliver_hooks(struct sim *sim)
 
     while (cloud_delivery_take(sim->cloud, sim->now_ms, &delivery, &call)) {
         sim_trace(sim, call.body.data, call.body.size);
+        note_order(sim, call.body);
         if (!sim->process_up || !ingress->alive || !ingress->serving || ingress->base.failed)
             tell_sender(sim, delivery, ERROR_OFFLINE, 0);
         else
@@ -290,7 +313,7 @@ void sim_event_run(struct sim *sim, struct sim_event *event)
         break;
     case SIM_CRASH:
         if (!sim->calm)
-            sim->fuse = 1 + (unsigned)sim_below(sim, 80);
+            sim_light_fuse(sim);
         break;
     case SIM_BOOT:
         sim_boot(sim);

@@ -26,6 +26,14 @@ void sim_end_life(struct sim_actor *actor)
     timers_clear(&actor->timers);
 }
 
+/* From now on the process has only so many turns to live. */
+void sim_light_fuse(struct sim *sim)
+{
+    sim->fuse = 1 + (unsigned)sim_below(sim, 80);
+    if (sim->forgetful && sim->old_disk == NULL)
+        sim->old_disk = kv_memory_disk_clone(sim->disk);
+}
+
 /* As after kill -9: memory is gone, the disk keeps what was committed, the cloud keeps what was done. */
 void sim_crash(struct sim *sim)
 {
@@ -44,6 +52,11 @@ void sim_crash(struct sim *sim)
         free(actor->base.self);
         memset(actor, 0, sizeof(*actor));
     }
+    if (sim->old_disk != NULL) {
+        kv_memory_disk_destroy(&sim->disk);
+        sim->disk = sim->old_disk;
+        sim->old_disk = NULL;
+    }
     sim_drop_connections(sim);
     sim_event_add(sim, &(struct sim_event){.at_ms = sim->now_ms + REBOOT_MS, .kind = SIM_BOOT});
 }
@@ -61,7 +74,7 @@ static void begin_life(struct sim_actor *actor)
         actor->owed[from] = 0;
     }
     if (base->spec->index != ACTOR_STORE)
-        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life}) == ERROR_OK);
+        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) == ERROR_OK);
     actor->alive = true;
     actor->restart_ms = 0;
     enum error error = base->spec->start(base->self, base);

@@ -166,7 +166,7 @@ struct sim *sim_new(uint64_t seed, struct config *config)
     sim->seed = seed;
     sim->random = seed * 0x2545f4914f6cdd1du + 1;
     sim->trace = 0xcbf29ce484222325u;
-    sim->now_ms = first_day_ms;
+    sim->now_ms = sim->started_ms = first_day_ms;
     sim->config = config;
     memcpy(options.hooks, hooks, sizeof(hooks));
     sim->cloud = cloud_new(sim_random(sim), &options);
@@ -187,7 +187,10 @@ void sim_destroy(struct sim **sim)
     }
     free(self->events);
     free(self->pushes);
+    free(self->mail_orders);
     cloud_destroy(&self->cloud);
+    if (self->old_disk != NULL)
+        kv_memory_disk_destroy(&self->old_disk);
     kv_memory_disk_destroy(&self->disk);
     sim_sink_destroy(&self->sink);
     free(self);

@@ -81,6 +81,8 @@ struct sim {
     int64_t now_ms; /* true UTC; also the monotonic clock */
     int64_t wall_offset_ms; /* what the wall clock is off by */
     unsigned fuse; /* turns until the process dies; 0: it lives on */
+    bool forgetful; /* the disk forgets what it acknowledged shortly before a crash: must be found out */
+    struct kv_memory_disk *old_disk;
     bool calm; /* faults have stopped; only liveness is asked from here on */
     uint64_t boot, trace, steps, crashes, actor_restarts, refused_boots;
     struct config *config;
@@ -101,6 +103,9 @@ struct sim {
     struct sim_push *pushes;
     size_t push_count;
     bool producer_greeted;
+    uint64_t *mail_orders; /* ids of orders that want a mail, each once */
+    size_t mail_order_count;
+    int64_t started_ms;
     char breach[400]; /* the first invariant that broke; empty: none */
 };
 
@@ -121,6 +126,7 @@ struct sim_actor *sim_actor_of(const struct actor *actor);
 /* process.c: lives of actors and of the process */
 void sim_boot(struct sim *sim);
 void sim_crash(struct sim *sim);
+void sim_light_fuse(struct sim *sim);
 bool sim_turn(struct sim *sim); /* lets one actor that has work do some; false when none has */
 int64_t sim_timer_next(const struct sim *sim);
 void sim_end_life(struct sim_actor *actor);
