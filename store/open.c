@@ -270,11 +270,6 @@ void store_size(const struct store *store, uint64_t *used_bytes, uint64_t *bound
     *refusing = store->refusing != REFUSING_NOTHING;
 }
 
-uint64_t store_outbox_rows(const struct store *store)
-{
-    return store->totals.outbox > 0 ? (uint64_t)store->totals.outbox : 0;
-}
-
 bool store_counted(const struct store *store)
 {
     return store->counts.done;

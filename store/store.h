@@ -105,6 +105,4 @@ struct store_stats {
 void store_stats(const struct store *store, struct store_stats *stats);
 /* Size as of the last transaction, and whether new work is refused. */
 void store_size(const struct store *store, uint64_t *used_bytes, uint64_t *bound_bytes, bool *refusing);
-/* Rows of the outbox, exact once the depths are counted. */
-uint64_t store_outbox_rows(const struct store *store);
 bool store_counted(const struct store *store);

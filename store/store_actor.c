@@ -108,7 +108,6 @@ static void count_since(struct store_actor *self)
     actor_gauge(self->actor, METRIC_STORE_USED, 0, (int64_t)used);
     actor_gauge(self->actor, METRIC_STORE_BOUND, 0, (int64_t)bound);
     actor_gauge(self->actor, METRIC_STORE_REFUSING, 0, refusing);
-    actor_gauge(self->actor, METRIC_OUTBOX_ROWS, 0, (int64_t)store_outbox_rows(self->store));
 }
 
 static enum error start(void *state, struct actor *actor)
