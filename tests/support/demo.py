@@ -49,6 +49,7 @@ limits:
 """
 NORMAL, DURING, AFTER = 12, 4, 4  # orders of the three acts
 WAIT_S = 120
+WORKED_QUEUES = ("flow", "ai", "publish", "persist")
 
 
 class Failed(Exception):
@@ -303,14 +304,16 @@ def place(ledger, count):
 
 
 def busy_jobs():
-    return [job for job in console("jobs", "--limit", "1000")["jobs"] if job["state"] not in ("dead", "doubt")]
+    """Jobs that Purser's own workers are about to do; other queues belong to whoever pushed into them."""
+    return [job for job in console("jobs", "--limit", "1000")["jobs"]
+            if job["queue"] in WORKED_QUEUES and job["state"] not in ("dead", "doubt")]
 
 
 def finish_leftovers():
     """Runs of an earlier demonstration that was stopped in the middle go on first."""
     if busy_jobs():
         say("Finishing what an earlier demonstration left undone ...")
-        wait_until("the work of an earlier demonstration", lambda: not busy_jobs())
+        wait_until("the work of an earlier demonstration (purser jobs lists it)", lambda: not busy_jobs())
 
 
 def act_normal(ledger):
