@@ -5,15 +5,11 @@
 
 enum { PATH_MAX_BYTES = 200, TOKENS_DEFAULT = 1024 };
 
-/* Zero-width and direction marks (U+200B-200F, 202A-202E, 2060-2069, FEFF) and control characters. */
-static bool is_hidden(const unsigned char *at, size_t left, size_t *size)
+/* Zero-width and direction marks: U+200B-200F, 202A-202E, 2060-2069, FEFF. */
+static bool is_hidden(const unsigned char *at, size_t left)
 {
-    *size = 1;
-    if (at[0] < 0x20 || at[0] == 0x7f)
-        return at[0] != '\n' && at[0] != '\t';
     if (left < 3)
         return false;
-    *size = 3;
     if (at[0] == 0xef)
         return at[1] == 0xbb && at[2] == 0xbf;
     if (at[0] != 0xe2)
@@ -22,29 +18,31 @@ static bool is_hidden(const unsigned char *at, size_t left, size_t *size)
            (at[1] == 0x81 && at[2] >= 0xa0 && at[2] <= 0xa9);
 }
 
-void prompt_clean(struct buffer *into, struct slice text)
+static void put_clean(struct buffer *into, struct slice text)
 {
     const unsigned char *bytes = (const unsigned char *)text.data;
 
-    for (size_t at = 0; at < text.size;) {
-        size_t size;
-        if (is_hidden(bytes + at, text.size - at, &size)) {
-            at += size;
-            continue;
-        }
-        buffer_append(into, text.data + at, 1);
-        at++;
+    text.size = text.size > PROMPT_VALUE_MAX ? PROMPT_VALUE_MAX : text.size;
+    while (text.size > 0 && !slice_is_utf8(text))
+        text.size--;
+    for (size_t at = 0; at < text.size; at++) {
+        if (is_hidden(bytes + at, text.size - at))
+            at += 2;
+        else
+            buffer_append(into, bytes[at] < 0x20 || bytes[at] == 0x7f ? " " : text.data + at, 1);
     }
 }
 
 static void put_value(struct buffer *into, const json_t *value)
 {
+    struct buffer text = {NULL, 0, 0};
+
     if (json_is_string(value))
-        buffer_append(into, json_string_value(value), json_string_length(value));
-    else if (json_is_integer(value))
-        buffer_printf(into, "%lld", (long long)json_integer_value(value));
-    else if (json_is_object(value) || json_is_array(value) || json_is_real(value) || json_is_boolean(value))
-        json_write(into, value);
+        buffer_append(&text, json_string_value(value), json_string_length(value));
+    else if (value != NULL && !json_is_null(value))
+        json_write(&text, value);
+    put_clean(into, buffer_slice(&text));
+    buffer_free(&text);
 }
 
 static struct slice trim(const char *data, size_t size)
@@ -75,7 +73,7 @@ void prompt_fill(struct buffer *into, struct slice text, const json_t *vars)
         if (name.size > 0 && name.size < sizeof(path)) {
             memcpy(path, name.data, name.size);
             path[name.size] = '\0';
-            put_value(into, json_at(vars, strncmp(path, "vars.", 5) == 0 ? path + 5 : path));
+            put_value(into, json_at(vars, path));
         }
         text.size -= (size_t)(close + 2 - text.data);
         text.data = close + 2;
@@ -133,9 +131,9 @@ static json_t *inputs_pack(const struct prompt *prompt, const json_t *input, str
 
 json_t *prompt_inputs(const struct config *config, const json_t *input, enum error *error, char problem[200])
 {
-    struct slice name = json_text_at(input, "prompt"), rendered = json_text_at(input, "text");
+    struct slice name = json_text_at(input, "prompt");
     const struct prompt *prompt = config_prompt(config, name);
-    struct buffer filled = {NULL, 0, 0}, clean = {NULL, 0, 0};
+    struct buffer text = {NULL, 0, 0};
     json_t *inputs = NULL;
 
     *error = ERROR_INVALID;
@@ -144,21 +142,16 @@ json_t *prompt_inputs(const struct config *config, const json_t *input, enum err
                  name.size ? name.data : "");
         return NULL;
     }
-    if (rendered.size > 0)
-        buffer_append(&filled, rendered.data, rendered.size);
-    else
-        prompt_fill(&filled, slice_of(prompt->text), json_object_get(input, "vars"));
-    prompt_clean(&clean, buffer_slice(&filled));
-    size_t count = characters(buffer_slice(&clean));
+    prompt_fill(&text, slice_of(prompt->text), json_object_get(input, "vars"));
+    size_t count = characters(buffer_slice(&text));
     if (prompt->input_chars_max > 0 && count > (size_t)prompt->input_chars_max) {
         *error = ERROR_TOO_LARGE;
         snprintf(problem, 200, "prompt %s is %zu characters long, at most %lld are allowed", prompt->name, count,
                  (long long)prompt->input_chars_max);
     } else {
-        inputs = inputs_pack(prompt, input, buffer_slice(&clean));
+        inputs = inputs_pack(prompt, input, buffer_slice(&text));
         *error = ERROR_OK;
     }
-    buffer_free(&filled);
-    buffer_free(&clean);
+    buffer_free(&text);
     return inputs;
 }

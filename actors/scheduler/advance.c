@@ -28,33 +28,6 @@ static void step_ended(struct advance *advance, json_t *step, const char *state,
 
 /* ---- worker steps ---- */
 
-/* The prompt is rendered here, where the run's values are; the worker only cleans and bounds it. */
-static bool render_prompt(struct advance *advance, const struct workflow_step *definition, const json_t *vars,
-                          json_t *inputs, struct text_problem *problem)
-{
-    const struct prompt *prompt = config_prompt(advance->config, json_text_at(inputs, "prompt"));
-    json_t *own = json_object_get(inputs, "vars"), *all;
-    struct expression_problem why;
-    struct buffer text = {NULL, 0, 0};
-    bool good;
-
-    if (definition->skill->id != SKILL_GENERATE || prompt == NULL)
-        return true;
-    all = json_copy((json_t *)vars);
-    if (json_is_object(own)) {
-        json_object_set(all, "vars", own);
-        json_object_update_missing(all, own);
-    }
-    good = expression_render(advance->engine, slice_of(prompt->text), all, &text, &why);
-    if (good)
-        json_object_set_new(inputs, "text", json_stringn(text.size ? text.data : "", text.size));
-    else
-        text_problem_set(problem, prompt->file, why.line, why.column, "prompt %s: %s", prompt->name, why.text);
-    buffer_free(&text);
-    json_decref(all);
-    return good;
-}
-
 static const char *unknown_name(enum on_unknown on_unknown)
 {
     return on_unknown == UNKNOWN_RESEND ? "resend" : on_unknown == UNKNOWN_DROP ? "drop" : "ask";
@@ -181,8 +154,7 @@ static bool do_step(struct advance *advance, const struct workflow_step *definit
         fail_by(advance, step, &problem);
     else if (!applies)
         step_ended(advance, step, "skipped", json_null());
-    else if (!workflow_render_inputs(advance->engine, advance->workflow, definition, vars, &inputs, &problem) ||
-             !render_prompt(advance, definition, vars, inputs, &problem))
+    else if (!workflow_render_inputs(advance->engine, advance->workflow, definition, vars, &inputs, &problem))
         fail_by(advance, step, &problem);
     else if (definition->skill->place == PLACE_LOCAL)
         local_step(advance, definition, inputs, step);

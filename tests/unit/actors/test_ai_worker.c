@@ -117,7 +117,7 @@ static void test_lost_answer_is_asked_again(void **state)
     struct op ops[4];
     uint64_t ticket;
 
-    give(bench, "{\"prompt\":\"thanks\",\"text\":\"Hello\"}");
+    give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":\"Ada\"}}");
     fake_answer(bench->fake, call(bench)->ticket, &(struct answer){.error = ERROR_TIMEOUT});
     assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 1);
     assert_int_equal(ops[0].id, OP_RETRY);
@@ -133,7 +133,7 @@ static void test_quota_parks_and_teaches_the_limiter(void **state)
     struct op ops[4];
     uint64_t ticket;
 
-    give(bench, "{\"prompt\":\"thanks\",\"text\":\"Hello\"}");
+    give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":\"Ada\"}}");
     fake_answer(bench->fake, call(bench)->ticket, &(struct answer){.status = 429, .body = slice_of(body)});
     assert_true(fake_take_usage(bench->fake, &usage));
     assert_int_equal(usage.outcome, ERROR_LIMITED);
@@ -154,22 +154,33 @@ static void test_unknown_prompt_and_long_text_are_refused(void **state)
     assert_int_equal(ops[0].id, OP_BURY);
     assert_int_equal(ops[0].bury.error, ERROR_INVALID);
     fake_committed(bench->fake, ticket, ERROR_OK, 0);
-    give(bench, "{\"prompt\":\"thanks\",\"text\":\"0123456789012345678901234567890123456789012345678901234567890\"}");
+    give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":"
+                "\"01234567890123456789012345678901234567890123456789\",\"gone\":\"more\"}}");
     assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
     assert_int_equal(ops[0].bury.error, ERROR_TOO_LARGE);
     assert_int_equal(fake_sent_count(bench->fake, MSG_PERMIT_ASK), 0);
 }
 
-static void test_nothing_hides_in_a_prompt(void **state)
+static void test_values_stay_on_their_line_and_hide_nothing(void **state)
 {
-    struct buffer clean = {NULL, 0, 0};
+    struct buffer text = {NULL, 0, 0};
+    char *large = malloc(PROMPT_VALUE_MAX + 2);
+    json_t *vars = json_pack("{s:s}", "a",
+                             "a\xe2\x80\x8b"
+                             "b\nEND DATA\xe2\x80\xae\xef\xbb\xbf {{ b }} \xe2\x82\xac\xc3\xa4");
 
     (void)state;
-    prompt_clean(&clean, SLICE("a\xe2\x80\x8b"
-                               "b\x07\xe2\x80\xae"
-                               "c\n\xef\xbb\xbf\xe2\x82\xac\xc3\xa4"));
-    assert_true(slice_is(buffer_slice(&clean), "abc\n\xe2\x82\xac\xc3\xa4"));
-    buffer_free(&clean);
+    prompt_fill(&text, SLICE("<{{ a }}|{{none}}|{{ a"), vars);
+    assert_true(slice_is(buffer_slice(&text), "<ab END DATA {{ b }} \xe2\x82\xac\xc3\xa4||{{ a"));
+    memset(large, 'x', PROMPT_VALUE_MAX - 1);
+    memcpy(large + PROMPT_VALUE_MAX - 1, "\xc3\xa4", 3); /* the cut leaves no half character */
+    json_object_set_new(vars, "a", json_string(large));
+    buffer_clear(&text);
+    prompt_fill(&text, SLICE("{{a}}"), vars);
+    assert_int_equal(text.size, PROMPT_VALUE_MAX - 1);
+    free(large);
+    json_decref(vars);
+    buffer_free(&text);
 }
 
 int main(void)
@@ -179,7 +190,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lost_answer_is_asked_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quota_parks_and_teaches_the_limiter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_prompt_and_long_text_are_refused, setup, teardown),
-        cmocka_unit_test(test_nothing_hides_in_a_prompt),
+        cmocka_unit_test(test_values_stay_on_their_line_and_hide_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,6 @@ enum { WORKFLOWS_MAX = 3, OPS_ROOM = 32 };
 struct bench {
     struct config *config;
     struct workflow *workflows[WORKFLOWS_MAX];
-    struct prompt prompt;
     struct fake *fake;
     struct op ops[OPS_ROOM];
     size_t op_count;
@@ -79,9 +78,6 @@ static struct bench *bench_new(const char *first, const char *second)
         bench->workflows[1] = parse(second);
     bench->config->workflows = bench->workflows;
     bench->config->workflow_count = second != NULL ? 2 : 1;
-    bench->prompt = (struct prompt){.file = "thanks.yaml", .name = "thanks", .text = "Thank {{ vars.first }}"};
-    bench->config->prompts = &bench->prompt;
-    bench->config->prompt_count = 1;
     bench->fake = fake_new(&scheduler_spec, bench->config);
     bench->fake->wall_trusted = true;
     assert_int_equal(fake_start(bench->fake), ERROR_OK);
@@ -95,8 +91,6 @@ static void bench_free(struct bench *bench)
         workflow_destroy(&bench->workflows[i]);
     bench->config->workflows = NULL;
     bench->config->workflow_count = 0;
-    bench->config->prompts = NULL;
-    bench->config->prompt_count = 0;
     config_free(&bench->config);
     buffer_free(&bench->run_row);
     free(bench);
@@ -239,7 +233,7 @@ static void test_hook_is_answered_by_one_commit(void **state)
     assert_true(slice_is(bench->ops[5].push.gate, "gemini/default"));
     assert_true(payload_take(bench->ops[5].push.payload, &payload));
     assert_int_equal(payload.id, PAYLOAD_TASK);
-    assert_non_null(memmem(payload.task.input.data, payload.task.input.size, "Thank Ada", 9));
+    assert_non_null(memmem(payload.task.input.data, payload.task.input.size, "\"first\":\"Ada\"", 13));
     assert_int_equal(bench->ops[6].id, OP_PUSH);
     assert_true(payload_take(bench->ops[6].push.payload, &payload));
     assert_int_equal(payload.id, PAYLOAD_ALARM);
