@@ -37,7 +37,7 @@ import traceback
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("PURSER_BUILD", ROOT / "build/dev"))
+BUILD = pathlib.Path(os.environ.get("PURSER_BUILD", ROOT / "build/dev")).resolve()
 BIN = BUILD / "bin"
 DATA = ROOT / "tests/data"
 SHOP = "demo.myshopify.com"
@@ -356,8 +356,8 @@ class Live:
 
     # --- producers ---
 
-    def producer(self):
-        return Producer(self.producer_port)
+    def producer(self, seconds=30):
+        return Producer(self.producer_port, seconds=seconds)
 
     def push(self, queue, payload, id="", key=""):
         """One job by a client of its own; the daemon's answer."""
@@ -380,8 +380,12 @@ class Live:
         return json.loads(out)
 
     def jobs(self, state=None):
+        """All jobs (of a state); fails when there are more than one answer holds."""
         words = ["jobs", "--limit", 1000] + (["--state", state] if state else [])
-        return self.cli(*words)["jobs"]
+        answer = self.cli(*words)
+        if answer["more"]:
+            raise Failed("more jobs than one list can hold")
+        return answer["jobs"]
 
     def books(self):
         """{(book, currency): amount}."""
