@@ -9,7 +9,9 @@
 #include <string.h>
 
 struct depths {
-    uint64_t open, doubt, dead; /* open: everything that should have ended */
+    uint64_t open, doubt, dead; /* jobs; open: everything that should have ended; doubt: waits for the owner, who must
+                                   settle it (in doubt) or mend something first (parked until revived) */
+    uint64_t runs_open, runs_failed;
 };
 
 static bool read_page(struct store *store, const struct msg_read *read, int64_t now_ms, struct store_page *page)
@@ -29,13 +31,13 @@ static struct depths read_depths(struct sim *sim, struct store *store)
     struct msg_read read = {.what = READ_JOBS, .limit = 1000};
     struct store_page page = {{NULL, 0, 0}, {NULL, 0, 0}, 0};
     struct record_job_view job;
-    struct depths depths = {0, 0, 0};
+    struct depths depths = {0};
 
     if (!read_page(store, &read, sim->now_ms, &page))
         sim_breach(sim, "I7: the jobs cannot be read");
     struct wire wire = wire_over(buffer_slice(&page.rows));
     for (uint64_t i = 0; i < page.count && record_take_job_view(&wire, &job); i++) {
-        depths.doubt += job.state == JOB_DOUBT;
+        depths.doubt += job.state == JOB_DOUBT || (job.state == JOB_PARKED && job.due_ms == INT64_MAX);
         depths.dead += job.state == JOB_DEAD;
         if (job.state != JOB_DOUBT && job.state != JOB_DEAD && job.due_ms < sim->now_ms && depths.open++ == 0)
             sim_breach(sim, "I3: job %" PRIu64 " of queue %.*s still is %s (%s), pushed %" PRId64 " s ago", job.id,
@@ -44,6 +46,31 @@ static struct depths read_depths(struct sim *sim, struct store *store)
     }
     free_page(&page);
     return depths;
+}
+
+static void read_runs(struct sim *sim, struct store *store, struct depths *depths)
+{
+    struct msg_read read = {.what = READ_RUNS, .limit = 1000};
+    struct store_page page = {{NULL, 0, 0}, {NULL, 0, 0}, 0};
+    struct record_run_entry run;
+
+    do {
+        buffer_clear(&page.rows);
+        if (!read_page(store, &read, sim->now_ms, &page))
+            sim_breach(sim, "I7: the runs cannot be read");
+        struct wire wire = wire_over(buffer_slice(&page.rows));
+        for (uint64_t i = 0; i < page.count && record_take_run_entry(&wire, &run); i++) {
+            depths->runs_open += run.state == RUN_OPEN;
+            depths->runs_failed += run.state == RUN_FAILED;
+        }
+        sim->cursor.size = 0;
+        buffer_append(&sim->cursor, page.next.data, page.next.size);
+        read.from = buffer_slice(&sim->cursor);
+    } while (read.from.size > 0 && sim->breach[0] == '\0');
+    free_page(&page);
+    if (depths->runs_open > depths->doubt)
+        sim_breach(sim, "I3: %" PRIu64 " runs are open, and only %" PRIu64 " jobs wait for the owner", depths->runs_open,
+                   depths->doubt);
 }
 
 static int64_t read_book(struct sim *sim, struct store *store, const char *book)
@@ -93,9 +120,9 @@ static void judge_effects(struct sim *sim, const struct depths *depths)
         sim_breach(sim, "I2: %" PRIu64 " calls to nobody", counts->unknown_calls);
     if (counts->mails > counts->orders)
         sim_breach(sim, "I2: %" PRIu64 " mails for %" PRIu64 " orders", counts->mails, counts->orders);
-    if (counts->mails + depths->doubt + depths->dead + counts->deliveries_given_up < sim->mail_order_count)
-        sim_breach(sim, "I1: %zu orders want a mail; %" PRIu64 " sent, %" PRIu64 " in doubt, %" PRIu64 " dead",
-                   sim->mail_order_count, counts->mails, depths->doubt, depths->dead);
+    if (counts->mails + depths->doubt + depths->runs_failed + counts->deliveries_given_up < sim->mail_order_count)
+        sim_breach(sim, "I1: %zu orders want a mail; %" PRIu64 " sent, %" PRIu64 " in doubt, %" PRIu64 " runs failed",
+                   sim->mail_order_count, counts->mails, depths->doubt, depths->runs_failed);
 }
 
 static void judge_store(struct sim *sim, struct store *store)
@@ -140,6 +167,7 @@ void sim_judge(struct sim *sim)
     while (store_step(store, sim->now_ms))
         ;
     struct depths depths = read_depths(sim, store);
+    read_runs(sim, store, &depths);
     judge_books(sim, store);
     judge_effects(sim, &depths);
     judge_ticks(sim, store);

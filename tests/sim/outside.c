@@ -40,6 +40,7 @@ static void run_call(struct sim *sim, struct sim_event *event)
     struct sim_event answer = *event;
 
     CHECK(call_unpack(buffer_slice(&event->bytes), &call));
+    sim_light_fuse(sim);
     cloud_answer(sim->cloud, sim->now_ms, &call, &reply);
     answer.kind = SIM_ANSWER;
     answer.bytes = (struct buffer){NULL, 0, 0};
@@ -143,6 +144,7 @@ static void post(struct sim *sim, struct sim_actor *ingress, uint64_t delivery, 
     struct http_request request = {
         .method = call->method, .path = path_of(call->url), .body = call->body, .peer = SLICE("127.0.0.1")};
 
+    sim_light_fuse(sim);
     CHECK(sim->exchange_count < SIM_PENDING_MAX && call->header_count <= HTTP_HEADERS_MAX);
     for (size_t i = 0; i < call->header_count; i++)
         request.headers[request.header_count++] = (struct http_header){call->headers[i].name, call->headers[i].value};
@@ -178,6 +180,7 @@ static void say(struct sim *sim, const struct buffer *message)
 
     if (!sim->process_up || !ingress->alive || ingress->base.failed)
         return;
+    sim_light_fuse(sim);
     ingress->base.spec->on_peer(ingress->base.self, PRODUCER, buffer_slice(message));
     end_turn(ingress);
 }
@@ -312,8 +315,7 @@ void sim_event_run(struct sim *sim, struct sim_event *event)
         }
         break;
     case SIM_CRASH:
-        if (!sim->calm)
-            sim_light_fuse(sim);
+        sim->armed = true;
         break;
     case SIM_BOOT:
         sim_boot(sim);

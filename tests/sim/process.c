@@ -26,10 +26,13 @@ void sim_end_life(struct sim_actor *actor)
     timers_clear(&actor->timers);
 }
 
-/* From now on the process has only so many turns to live. */
+/* From now on the process has only so many turns to live, if it is armed. */
 void sim_light_fuse(struct sim *sim)
 {
-    sim->fuse = 1 + (unsigned)sim_below(sim, 80);
+    if (!sim->armed || sim->calm)
+        return;
+    sim->armed = false;
+    sim->fuse = 1 + (unsigned)sim_below(sim, 60);
     if (sim->forgetful && sim->old_disk == NULL)
         sim->old_disk = kv_memory_disk_clone(sim->disk);
 }
