@@ -145,7 +145,7 @@ static void pages_are_bounded_by_bytes(void **state)
 {
     struct fixture *f = *state;
     char *large = xcalloc(1, 100 << 10);
-    char key[8];
+    char key[16];
 
     for (int i = 0; i < 5; i++) {
         snprintf(key, sizeof(key), "k%d", i);
