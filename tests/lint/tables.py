@@ -53,11 +53,19 @@ def check_table(root, path, findings, constants):
             findings.append(f"{where}: {prefix}{name} {why}")
 
 
+def constants_of(text):
+    """Constants that stand in the text, also those whose prefix a macro pastes on (METRIC_##name)."""
+    found = set(re.findall(r"\b(?:METRIC|ERROR)_\w+", text))
+    for prefix in set(re.findall(r"\b(METRIC_|ERROR_)##", text)):
+        found |= {prefix + word for word in re.findall(r"\b[A-Z][A-Z_]+\b", text)}
+    return found
+
+
 def check(root):
     findings, constants = [], set()
     for path in lint.files(root, ".c", ".h"):
         if not str(path).startswith(("tests/", "bench/")):
-            constants |= set(re.findall(r"\b(?:METRIC|ERROR)_\w+", lint.code(lint.read(root, path))))
+            constants |= constants_of(lint.code(lint.read(root, path)))
     for path in lint.files(root, ".def"):
         check_table(root, path, findings, constants)
     return findings
