@@ -48,6 +48,7 @@ static enum error work_out(struct commit *commit, struct slice bytes)
     uint64_t ids, first;
     enum error error = prepare(commit, bytes, &ids);
 
+    commit->given_end = commit->store->id_next;
     if (error == ERROR_OK && ids > 0) {
         error = numbers_take(commit->store, commit->stage, ids, &first);
         commit->id_next = id_of(commit->store, first);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Who gets which job. The ready index holds everything that may run, so what is left is to walk each open gate of a
- * queue from its most urgent entry on, to pass over what is leased, and to stop at what is not due. Nothing is written. */
+ * queue from its most urgent entry on, pass over what is leased and stop at what is not due. Nothing is written. */
 #include "store/engine.h"
 #include <stdlib.h>
 #include <string.h>

@@ -174,7 +174,8 @@ struct commit {
     int64_t now_ms;
     const struct op *ops;
     size_t count, at;
-    uint64_t id_next; /* of the block that was set aside for this commit */
+    uint64_t given_end; /* numbers below were given before this commit */
+    uint64_t id_next;   /* of the block that was set aside for this commit */
     bool finishes;    /* holds a FINISH: it carries work on and may use the reserve */
     struct store_commit *result;
 };
@@ -191,7 +192,8 @@ enum error commit_own(struct store *store, int64_t now_ms, enum error (*work)(st
 /* That many consecutive numbers, never given again, and the meta record in the stage when the ceiling must rise. */
 enum error numbers_take(struct store *store, struct stage *stage, uint64_t count, uint64_t *first);
 uint64_t id_of(const struct store *store, uint64_t number);
-bool id_was_given(const struct store *store, uint64_t id);
+/* Was the id given before this commit? Its own ids nobody can know yet. */
+bool id_was_given(const struct commit *commit, uint64_t id);
 void meta_put(struct store *store, struct stage *stage, uint64_t ceiling);
 
 /* --- job.c: a job's records and index entries, always moved together --- */

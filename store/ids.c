@@ -35,9 +35,9 @@ uint64_t id_of(const struct store *store, uint64_t number)
     return store->options.box << ID_COUNTER_BITS | number;
 }
 
-bool id_was_given(const struct store *store, uint64_t id)
+bool id_was_given(const struct commit *commit, uint64_t id)
 {
     const uint64_t counter = id & (((uint64_t)1 << ID_COUNTER_BITS) - 1);
 
-    return id >> ID_COUNTER_BITS == store->options.box && counter > 0 && counter < store->id_next;
+    return id >> ID_COUNTER_BITS == commit->store->options.box && counter > 0 && counter < commit->given_end;
 }

@@ -13,7 +13,7 @@ static enum error push_check(const struct commit *commit, const struct op_push *
         op->key.size > KEY_BYTES_MAX || op->content_type.size > CONTENT_TYPE_BYTES_MAX ||
         op->payload.size > store->options.payload_bytes_max)
         return ERROR_TOO_LARGE;
-    if (op->id != 0 && !id_was_given(store, op->id))
+    if (op->id != 0 && !id_was_given(commit, op->id))
         return ERROR_INVALID;
     if (store->refusing == REFUSING_ALL_PUSHES || (store->refusing == REFUSING_NEW && !commit->finishes))
         return store->refusing_error;

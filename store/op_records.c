@@ -192,7 +192,7 @@ enum error op_apply_run(struct commit *commit, const struct op_run *op)
     struct key key;
     enum error error;
 
-    if (!id_was_given(commit->store, op->run) || op->state >= RUN_STATE_COUNT)
+    if (!id_was_given(commit, op->run) || op->state >= RUN_STATE_COUNT)
         return ERROR_INVALID;
     if (op->workflow.size > NAME_BYTES_MAX || op->record.size > RUN_RECORD_BYTES_MAX)
         return ERROR_TOO_LARGE;

@@ -513,7 +513,8 @@ static read_function *const read_functions[READ_KIND_COUNT] = {
     [READ_STORE] = read_store,
 };
 
-enum error store_read_page(struct store *store, const struct msg_read *request, int64_t now_ms, struct store_page *page)
+enum error store_read_page(struct store *store, const struct msg_read *request, int64_t now_ms,
+                           struct store_page *page)
 {
     struct reader reader = {.store = store, .request = request, .page = page, .now_ms = now_ms};
     enum error error;

@@ -1,5 +1,5 @@
-/* stage - what one commit wants to write, in front of the transaction. The operations of a commit are worked out against
- * this view, which shows the transaction's records under the commit's own writes; only when all of them were accepted
+/* stage - what one commit wants to write, in front of the transaction. Its operations are worked out against this
+ * view, which shows the transaction's records under the commit's own writes; only when all of them were accepted
  * does the kv see anything. So a refused commit leaves nothing, and an operation sees those before it. */
 // SPDX-License-Identifier: MIT
 #pragma once

@@ -59,7 +59,8 @@ struct store_page {
 };
 /* Answers from one short read transaction; at most request->limit rows and STORE_PAGE_BYTES_MAX (one larger row
  * passes). Clears the page first; its buffers belong to the caller. OK, NOT_FOUND, CORRUPT, INVALID, IO. */
-enum error store_read_page(struct store *store, const struct msg_read *request, int64_t now_ms, struct store_page *page);
+enum error store_read_page(struct store *store, const struct msg_read *request, int64_t now_ms,
+                           struct store_page *page);
 
 /* Credit and leases. Nothing of it is on disk. A reset ends the actor's leases and subscriptions; that of the limiter
  * closes all gates, and they are asked for again. */

@@ -1,5 +1,5 @@
-/* store_actor - the STORE actor: the only writer of the store. Commits that arrive while a transaction syncs go into the
- * next one together; reads are answered after the commits that came before them; jobs go out within credit. */
+/* store_actor - the STORE actor: the only writer of the store. Commits that arrive while a transaction syncs go into
+ * the next one together; reads are answered after the commits that came before them; jobs go out within credit. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "runtime/actor.h"

@@ -249,6 +249,10 @@ static void ids_are_consecutive_and_never_reused(void **state)
         if (round == 1)
             reopen_store(f);
     }
+    /* The very id that this commit's own push is about to get cannot be named in it. */
+    PUT_OP(f, push, .id = push_to(f, "q", "", "", "x") + 1, .queue = SLICE("q"));
+    PUT_OP(f, push, .queue = SLICE("q"));
+    assert_int_equal(commit_all(f).error, ERROR_INVALID);
     assert_int_equal(DO(f, allocate, 0), ERROR_INVALID);
     assert_int_equal(DO(f, allocate, 4097), ERROR_INVALID);
     assert_int_equal(DO(f, allocate, 4096), ERROR_OK);

@@ -124,7 +124,8 @@ static void space_scan_pages(void **state)
     PUT_OP(f, put, SLICE("t"), SLICE("k000"), SLICE("other space"));
     assert_int_equal(commit_all(f).error, ERROR_OK);
     do {
-        struct msg_read request = {.what = READ_SPACE_SCAN, .space = SLICE("s"), .from = buffer_slice(&from), .limit = 64};
+        struct msg_read request = {
+            .what = READ_SPACE_SCAN, .space = SLICE("s"), .from = buffer_slice(&from), .limit = 64};
         assert_int_equal(read_page(f, request), ERROR_OK);
         struct wire wire = rows_of(f);
         for (uint64_t i = 0; i < f->page.count; i++, seen++) {
