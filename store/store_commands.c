@@ -33,8 +33,8 @@ static json_t *json_slice(struct slice text)
 static json_t *job_json(const struct record_job_view *view)
 {
     json_t *job = json_pack("{s:I, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "id", (json_int_t)view->id,
-                            "queue", json_slice(view->queue), "state", job_state_name((enum job_state)view->state), "error",
-                            error_name(view->error), "priority", (json_int_t)view->priority, "created_ms",
+                            "queue", json_slice(view->queue), "state", job_state_name((enum job_state)view->state),
+                            "error", error_name(view->error), "priority", (json_int_t)view->priority, "created_ms",
                             (json_int_t)view->created_ms, "attempt", (json_int_t)view->attempt, "crashes",
                             (json_int_t)view->crashes, "payload_bytes", (json_int_t)view->payload_bytes,
                             "content_type", json_slice(view->content_type), "run", (json_int_t)view->run);
