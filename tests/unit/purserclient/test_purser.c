@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -16,7 +17,8 @@
 
 struct daemon {
     char folder[64], endpoint[128];
-    pid_t pid;
+    pid_t keeper;
+    int orders; /* to the keeper */
 };
 
 struct peer {
@@ -121,47 +123,85 @@ static void serve(const char *endpoint)
     }
 }
 
+/* Starts and stops the daemon as it is told. A process of its own, because one with threads, as the test is once it
+ * has used libzmq, must not fork. */
+static void keep(int orders, const char *endpoint)
+{
+    pid_t pid = 0;
+    char order;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (read(orders, &order, 1) == 1) {
+        if (order == '1' && (pid = fork()) == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            serve(endpoint);
+        } else if (order == '0' && pid > 0) {
+            kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+            pid = 0;
+        }
+        if (write(orders, &order, 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+static void tell(struct daemon *daemon, char order)
+{
+    assert_int_equal(write(daemon->orders, &order, 1), 1);
+    assert_int_equal(read(daemon->orders, &order, 1), 1);
+}
+
 static void start(struct daemon *daemon)
 {
-    daemon->pid = fork();
-    assert_true(daemon->pid >= 0);
-    if (daemon->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        serve(daemon->endpoint);
-        _exit(0);
-    }
+    tell(daemon, '1');
 }
 
 static void stop(struct daemon *daemon)
 {
-    if (daemon->pid > 0) {
-        kill(daemon->pid, SIGKILL);
-        waitpid(daemon->pid, NULL, 0);
+    tell(daemon, '0');
+}
+
+/* Once, before libzmq has made threads. */
+static int setup_all(void **state)
+{
+    static struct daemon daemon = {.folder = "/tmp/purser-test-XXXXXX"};
+    int pair[2];
+
+    if (mkdtemp(daemon.folder) == NULL || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return -1;
+    snprintf(daemon.endpoint, sizeof(daemon.endpoint), "ipc://%s/socket", daemon.folder);
+    daemon.keeper = fork();
+    if (daemon.keeper == 0) {
+        close(pair[0]);
+        keep(pair[1], daemon.endpoint);
     }
-    daemon->pid = 0;
+    close(pair[1]);
+    daemon.orders = pair[0];
+    *state = &daemon;
+    return daemon.keeper > 0 ? 0 : -1;
+}
+
+static int teardown_all(void **state)
+{
+    struct daemon *daemon = *state;
+
+    close(daemon->orders);
+    waitpid(daemon->keeper, NULL, 0);
+    unlink(daemon->endpoint + strlen("ipc://"));
+    rmdir(daemon->folder);
+    return 0;
 }
 
 static int setup(void **state)
 {
-    struct daemon *daemon = calloc(1, sizeof(*daemon));
-
-    snprintf(daemon->folder, sizeof(daemon->folder), "/tmp/purser-test-XXXXXX");
-    if (mkdtemp(daemon->folder) == NULL)
-        return -1;
-    snprintf(daemon->endpoint, sizeof(daemon->endpoint), "ipc://%s/socket", daemon->folder);
-    start(daemon);
-    *state = daemon;
+    start(*state);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct daemon *daemon = *state;
-
-    stop(daemon);
-    unlink(daemon->endpoint + strlen("ipc://"));
-    rmdir(daemon->folder);
-    free(daemon);
+    stop(*state);
     return 0;
 }
 
@@ -256,7 +296,7 @@ static void test_too_large(void **state)
 
 static void test_lost_answers(void **state)
 {
-    struct purser *purser = connected(state, 300);
+    struct purser *purser = connected(state, 1000);
     struct purser_answer got;
 
     assert_int_equal(push(purser, "silent", "", &got), PURSER_NO_ANSWER);
@@ -336,5 +376,5 @@ int main(void)
         TEST(test_daemon_restarts),
         TEST(test_unreachable),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup_all, teardown_all);
 }
