@@ -71,11 +71,12 @@ static void send_hook(struct load *load, struct connection *connection)
     size_t size = (size_t)head + load->body_size - 1;
     crypto_hmac_sha256((struct slice){load->secret, load->secret_size}, (struct slice){body, size}, mac);
     crypto_base64((struct slice){(char *)mac, sizeof(mac)}, signature);
-    int top = snprintf(request, sizeof(request),
-                       "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
-                       "X-Shopify-Topic: orders/create\r\nX-Shopify-Shop-Domain: %s\r\nX-Shopify-API-Version: 2026-07\r\n"
-                       "X-Shopify-Webhook-Id: bench-%u-%" PRIu64 "\r\nX-Shopify-Hmac-Sha256: %s\r\n\r\n",
-                       load->path, size, load->shop, load->run, load->sent, signature);
+    int top =
+        snprintf(request, sizeof(request),
+                 "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+                 "X-Shopify-Topic: orders/create\r\nX-Shopify-Shop-Domain: %s\r\nX-Shopify-API-Version: 2026-07\r\n"
+                 "X-Shopify-Webhook-Id: bench-%u-%" PRIu64 "\r\nX-Shopify-Hmac-Sha256: %s\r\n\r\n",
+                 load->path, size, load->shop, load->run, load->sent, signature);
     memcpy(request + top, body, size);
     load->sent++;
     connection->since = measure_now();

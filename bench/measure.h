@@ -32,7 +32,8 @@ static inline double measure_percentile(double *times, size_t count, double p)
     return times[(size_t)((double)(count - 1) * p / 100)];
 }
 
-/* Bytes written to all whole disks since boot (/proc/diskstats): real device bytes with the journal, but everybody's. */
+/* Bytes written to all whole disks since boot (/proc/diskstats): real device bytes with the journal, but everybody's.
+ */
 static inline double measure_disk_bytes(void)
 {
     char line[512], name[64];

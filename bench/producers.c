@@ -41,10 +41,12 @@ static void *produce(void *argument)
         enum purser_outcome outcome;
         double before = now;
         if (producer->batch == 1)
-            outcome = purser_push(purser, &(struct purser_push){.queue = slice_of(producer->queue),
-                                                                .content_type = SLICE("application/json"),
-                                                                .job = jobs[0],
-                                                                .priority = PURSER_PRIORITY_USUAL}, &answer);
+            outcome = purser_push(purser,
+                                  &(struct purser_push){.queue = slice_of(producer->queue),
+                                                        .content_type = SLICE("application/json"),
+                                                        .job = jobs[0],
+                                                        .priority = PURSER_PRIORITY_USUAL},
+                                  &answer);
         else
             outcome = purser_push_many(purser, slice_of(producer->queue), SLICE("application/json"), jobs,
                                        producer->batch, &answer);
@@ -78,8 +80,11 @@ int main(int argc, char **argv)
         return 2;
     double start = measure_now();
     for (size_t i = 0; i < threads; i++) {
-        producers[i] = (struct producer){.endpoint = argv[1], .queue = argv[2], .batch = batch,
-                                         .seconds = strtod(argv[5], NULL), .number = (unsigned)i};
+        producers[i] = (struct producer){.endpoint = argv[1],
+                                         .queue = argv[2],
+                                         .batch = batch,
+                                         .seconds = strtod(argv[5], NULL),
+                                         .number = (unsigned)i};
         producers[i].times = xcalloc(TIMES_MAX, sizeof(double));
         if (pthread_create(&producers[i].thread, NULL, produce, &producers[i]) != 0)
             return 1;

@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 enum {
-    BEAT_MS_MAX = 60000,  /* the engine judges its own actors after 30 s; this is for when it cannot */
-    ABORT_MS = 3000,      /* from SIGABRT to SIGKILL */
+    BEAT_MS_MAX = 60000, /* the engine judges its own actors after 30 s; this is for when it cannot */
+    ABORT_MS = 3000,     /* from SIGABRT to SIGKILL */
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 30000,
-    DEATHS_MAX = 5,       /* in the window: safe mode */
+    DEATHS_MAX = 5, /* in the window: safe mode */
     DEATH_WINDOW_MS = 600000,
     ARGUMENTS_MAX = 64,
 };
@@ -232,8 +232,8 @@ int guardian_run(int argc, char **argv)
             return ENGINE_START_FAILED; /* the same configuration would fail again: say so and give up */
         if (guardian.stopping)
             return WIFEXITED(status) ? WEXITSTATUS(status) : ENGINE_STOP_TIMEOUT;
-        fprintf(stderr, "purserd: the engine ended (%s %d); starting it again\n",
-                WIFEXITED(status) ? "exit" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+        fprintf(stderr, "purserd: the engine ended (%s %d); starting it again\n", WIFEXITED(status) ? "exit" : "signal",
+                WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
         pause_ms(&guardian, note_death(&guardian));
     }
     return ENGINE_STOPPED;

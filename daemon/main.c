@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: purserd [--config FILE] [--check | --print PAGE | --foreground | --version | --help]\n"
-                            "  --config FILE   configuration; /etc/purser/purser.yaml by default\n"
-                            "  --check         reads the configuration and all it names, says what is wrong, starts nothing\n"
-                            "  --print PAGE    prints a reference page: %s\n"
-                            "  --foreground    runs the engine without its guardian (for debuggers)\n"
-                            "Exit codes: 0 stopped in order, 2 usage, 3 did not start, 4 an actor failed for good, 5 the stop "
-                            "took too long.\n";
+static const char usage[] =
+    "usage: purserd [--config FILE] [--check | --print PAGE | --foreground | --version | --help]\n"
+    "  --config FILE   configuration; /etc/purser/purser.yaml by default\n"
+    "  --check         reads the configuration and all it names, says what is wrong, starts nothing\n"
+    "  --print PAGE    prints a reference page: %s\n"
+    "  --foreground    runs the engine without its guardian (for debuggers)\n"
+    "Exit codes: 0 stopped in order, 2 usage, 3 did not start, 4 an actor failed for good, 5 the stop "
+    "took too long.\n";
 
 struct arguments {
     const char *config, *page;
@@ -47,10 +48,9 @@ static bool parse_engine(int argc, char **argv, struct arguments *arguments)
 
 static bool parse(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option options[] = {{"config", 1, NULL, 'c'},     {"check", 0, NULL, 'k'},
-                                            {"print", 1, NULL, 'p'},      {"foreground", 0, NULL, 'f'},
-                                            {"engine", 0, NULL, 'e'},     {"version", 0, NULL, 'v'},
-                                            {"help", 0, NULL, 'h'},       {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"config", 1, NULL, 'c'}, {"check", 0, NULL, 'k'},   {"print", 1, NULL, 'p'}, {"foreground", 0, NULL, 'f'},
+        {"engine", 0, NULL, 'e'}, {"version", 0, NULL, 'v'}, {"help", 0, NULL, 'h'},  {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -34,12 +34,13 @@ static void page_messages(struct buffer *into)
 
     buffer_text(into, "# Messages\n\n## Actors\n\n| actor | inbox | duty |\n|---|---|---|\n");
     for (unsigned i = 0; i < ACTOR_COUNT; i++)
-        buffer_printf(into, "| %s | %zu messages, %zu KiB a pipe | %s |\n", roster[i].thread, roster[i].inbox_messages_max,
-                      roster[i].inbox_bytes_max >> 10, roster[i].doc);
+        buffer_printf(into, "| %s | %zu messages, %zu KiB a pipe | %s |\n", roster[i].thread,
+                      roster[i].inbox_messages_max, roster[i].inbox_bytes_max >> 10, roster[i].doc);
     buffer_text(into, "\n## Of outside clients (docs/protocol.md)\n");
     for (unsigned i = 0; i < CLIENT_COUNT; i++) {
         buffer_printf(into, "\n### %s\n\n%s. %s\n", client_info[i].name,
-                      client_info[i].way == CLIENT_WAY_ASK ? "Client to daemon" : "Daemon to client", client_info[i].doc);
+                      client_info[i].way == CLIENT_WAY_ASK ? "Client to daemon" : "Daemon to client",
+                      client_info[i].doc);
         fields(into, client_info[i].fields, client_info[i].field_count);
     }
     buffer_text(into, "\n## Between actors\n");
@@ -95,7 +96,8 @@ static void page_errors(struct buffer *into)
 
 static void page_jobs(struct buffer *into)
 {
-    buffer_text(into, "# Life of a job\n\nEvery legal move; all others are refused.\n\n| from | event | to |\n|---|---|---|\n");
+    buffer_text(
+        into, "# Life of a job\n\nEvery legal move; all others are refused.\n\n| from | event | to |\n|---|---|---|\n");
     for (unsigned from = 0; from < JOB_STATE_COUNT; from++)
         for (unsigned event = 0; event < JOB_EVENT_COUNT; event++) {
             enum job_state to = job_next((enum job_state)from, (enum job_event)event);
@@ -113,8 +115,9 @@ bool print_page(const char *what, struct buffer *into)
     static const struct {
         const char *name;
         void (*page)(struct buffer *);
-    } pages[] = {{"messages", page_messages}, {"config", config_print_reference}, {"metrics", page_metrics},
-                 {"commands", page_commands}, {"errors", page_errors},            {"jobs", page_jobs},
+    } pages[] = {{"messages", page_messages},      {"config", config_print_reference},
+                 {"metrics", page_metrics},        {"commands", page_commands},
+                 {"errors", page_errors},          {"jobs", page_jobs},
                  {"example", config_print_example}};
 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

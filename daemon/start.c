@@ -98,7 +98,8 @@ static void wire_store(struct life *life, const struct engine_start *start)
     struct hand_slot previous[HAND_SLOTS_MAX];
     size_t count = hand_read_previous(life->hand_path, previous);
 
-    life->lmdb = (struct kv_lmdb_options){.directory = life->store_path, .bound_bytes = (uint64_t)config->store_bytes_max};
+    life->lmdb =
+        (struct kv_lmdb_options){.directory = life->store_path, .bound_bytes = (uint64_t)config->store_bytes_max};
     life->store = (struct store_resource){
         .magic = STORE_RESOURCE_MAGIC,
         .kv = &kv_lmdb_ops,

@@ -9,9 +9,9 @@
 #include "actors/watchdog/watchdog.h"
 
 const struct actor_spec *const wiring_specs[ACTOR_COUNT] = {
-    [ACTOR_STORE] = &store_actor_spec,         [ACTOR_LIMITER] = &limiter_spec,   [ACTOR_PERSISTER] = &persister_spec,
-    [ACTOR_PUBLISHER] = &publisher_spec,       [ACTOR_AI_WORKER] = &ai_worker_spec, [ACTOR_SCHEDULER] = &scheduler_spec,
-    [ACTOR_WATCHDOG] = &watchdog_spec,         [ACTOR_INGRESS] = &ingress_spec,
+    [ACTOR_STORE] = &store_actor_spec,   [ACTOR_LIMITER] = &limiter_spec,     [ACTOR_PERSISTER] = &persister_spec,
+    [ACTOR_PUBLISHER] = &publisher_spec, [ACTOR_AI_WORKER] = &ai_worker_spec, [ACTOR_SCHEDULER] = &scheduler_spec,
+    [ACTOR_WATCHDOG] = &watchdog_spec,   [ACTOR_INGRESS] = &ingress_spec,
 };
 
 void wiring_store_memory(struct store_resource *resource, struct kv_memory_disk *disk)

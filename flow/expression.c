@@ -488,10 +488,11 @@ static bool check_step(struct slice text, struct slice expression, size_t at, si
     return unknown_name(text, &id, base, "earlier step", known, problem);
 }
 
-static bool check_word(struct slice text, const struct template_part *part, const struct token *token, size_t at,
-                       bool is_own, const struct expression_scope *scope, struct expression_problem *problem)
+static bool check_word(struct slice text, const struct template_part *part, const struct token *token, bool is_own,
+                       const struct expression_scope *scope, struct expression_problem *problem)
 {
     const char *const *known[2] = {scope->names, functions_names()};
+    size_t at = token->offset + token->text.size;
     struct token next = token_next(part->text, &at);
 
     if (slice_is(token->text, "_ENV") || slice_is(token->text, "goto")) {
@@ -518,7 +519,7 @@ static bool check_words(struct slice text, const struct template_part *part, con
         struct token token = token_next(part->text, &at);
         if (token.kind == TOKEN_END || token.kind == TOKEN_BAD)
             return true;
-        if (token.kind == TOKEN_NAME && !is_field && !check_word(text, part, &token, at, is_own, scope, problem))
+        if (token.kind == TOKEN_NAME && !is_field && !check_word(text, part, &token, is_own, scope, problem))
             return false;
         is_field = is_symbol(&token, ".") || is_symbol(&token, ":");
     }

@@ -30,8 +30,8 @@ struct call {
     size_t header_count;
     struct slice body; /* HTTP: the body; SMTP: the complete RFC 5322 message with CRLF line ends */
     enum auth_scheme auth;
-    struct slice auth_name; /* AUTH_HEADER: header name; AUTH_SMTP_LOGIN: user name */
-    struct slice secret;    /* secret reference; empty with AUTH_NONE */
+    struct slice auth_name;          /* AUTH_HEADER: header name; AUTH_SMTP_LOGIN: user name */
+    struct slice secret;             /* secret reference; empty with AUTH_NONE */
     struct slice mail_from, mail_to; /* SMTP envelope, one recipient */
     bool starttls_required;          /* SMTP: refuse to go on in clear */
     bool idempotent;                 /* may be repeated without harm: a lost answer is TIMEOUT, not LOST */
@@ -47,7 +47,7 @@ struct call {
  *   AUTH      SMTP AUTH was refused;  UNSUPPORTED  the call itself is not allowed (scheme, host, TLS) */
 struct answer {
     enum error error;
-    int status; /* HTTP status, or the last SMTP reply code; 0 when none came */
+    int status;                                   /* HTTP status, or the last SMTP reply code; 0 when none came */
     struct call_header headers[CALL_HEADERS_MAX]; /* only the ones connectors learn from, lower-case names:
                                                      retry-after, content-type, x-*limit*, x-*usage* */
     size_t header_count;

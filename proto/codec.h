@@ -13,20 +13,56 @@
 #define FIELD_TYPE_error enum error
 #define FIELD_TYPE_list struct slice /* one packed array, taken whole; the caller walks it */
 
-static inline void field_put_u64(struct buffer *into, uint64_t value) { wire_put_u64(into, value); }
-static inline void field_put_i64(struct buffer *into, int64_t value) { wire_put_i64(into, value); }
-static inline void field_put_flag(struct buffer *into, bool value) { wire_put_flag(into, value); }
-static inline void field_put_text(struct buffer *into, struct slice value) { wire_put_text(into, value); }
-static inline void field_put_blob(struct buffer *into, struct slice value) { wire_put_blob(into, value); }
-static inline void field_put_error(struct buffer *into, enum error value) { wire_put_u64(into, value); }
+static inline void field_put_u64(struct buffer *into, uint64_t value)
+{
+    wire_put_u64(into, value);
+}
+static inline void field_put_i64(struct buffer *into, int64_t value)
+{
+    wire_put_i64(into, value);
+}
+static inline void field_put_flag(struct buffer *into, bool value)
+{
+    wire_put_flag(into, value);
+}
+static inline void field_put_text(struct buffer *into, struct slice value)
+{
+    wire_put_text(into, value);
+}
+static inline void field_put_blob(struct buffer *into, struct slice value)
+{
+    wire_put_blob(into, value);
+}
+static inline void field_put_error(struct buffer *into, enum error value)
+{
+    wire_put_u64(into, value);
+}
 
-static inline void field_put_list(struct buffer *into, struct slice value) { buffer_append(into, value.data, value.size); }
+static inline void field_put_list(struct buffer *into, struct slice value)
+{
+    buffer_append(into, value.data, value.size);
+}
 
-static inline void field_take_u64(struct wire *wire, uint64_t *value) { *value = wire_take_u64(wire); }
-static inline void field_take_i64(struct wire *wire, int64_t *value) { *value = wire_take_i64(wire); }
-static inline void field_take_flag(struct wire *wire, bool *value) { *value = wire_take_flag(wire); }
-static inline void field_take_text(struct wire *wire, struct slice *value) { *value = wire_take_text(wire); }
-static inline void field_take_blob(struct wire *wire, struct slice *value) { *value = wire_take_blob(wire); }
+static inline void field_take_u64(struct wire *wire, uint64_t *value)
+{
+    *value = wire_take_u64(wire);
+}
+static inline void field_take_i64(struct wire *wire, int64_t *value)
+{
+    *value = wire_take_i64(wire);
+}
+static inline void field_take_flag(struct wire *wire, bool *value)
+{
+    *value = wire_take_flag(wire);
+}
+static inline void field_take_text(struct wire *wire, struct slice *value)
+{
+    *value = wire_take_text(wire);
+}
+static inline void field_take_blob(struct wire *wire, struct slice *value)
+{
+    *value = wire_take_blob(wire);
+}
 static inline void field_take_error(struct wire *wire, enum error *value)
 {
     uint64_t number = wire_take_u64(wire);

@@ -53,7 +53,8 @@ static bool check_object(enum command_id command, json_t *object, char *problem,
     const char *key;
     json_t *value;
 
-    json_object_foreach(object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         const struct argument_info *argument = argument_find(command, key);
         if (argument == NULL || !kind_fits(argument, value)) {
             snprintf(problem, size, "%s: argument \"%.40s\" %s", command_info[command].words, key,

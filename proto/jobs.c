@@ -12,10 +12,11 @@ static const struct {
 #undef TRANSITION
 };
 
-static const char *const state_names[JOB_STATE_COUNT] = {"none", "waiting", "ready", "leased",
-                                                         "parked", "doubt", "dead", "done"};
-static const char *const event_names[JOB_EVENT_COUNT] = {"push", "due",     "lease",      "finish", "retry", "park", "bury",
-                                                         "doubt", "note",   "release",    "quarantine", "revive", "cancel"};
+static const char *const state_names[JOB_STATE_COUNT] = {"none",   "waiting", "ready", "leased",
+                                                         "parked", "doubt",   "dead",  "done"};
+static const char *const event_names[JOB_EVENT_COUNT] = {"push",       "due",    "lease", "finish", "retry",
+                                                         "park",       "bury",   "doubt", "note",   "release",
+                                                         "quarantine", "revive", "cancel"};
 
 enum job_state job_next(enum job_state state, enum job_event event)
 {

@@ -4,10 +4,32 @@
 #include "proto/slice.h"
 
 /* Numbers are stored on disk: append only. */
-enum job_state { JOB_NONE, JOB_WAITING, JOB_READY, JOB_LEASED, JOB_PARKED, JOB_DOUBT, JOB_DEAD, JOB_DONE, JOB_STATE_COUNT };
+enum job_state {
+    JOB_NONE,
+    JOB_WAITING,
+    JOB_READY,
+    JOB_LEASED,
+    JOB_PARKED,
+    JOB_DOUBT,
+    JOB_DEAD,
+    JOB_DONE,
+    JOB_STATE_COUNT
+};
 enum job_event {
-    JOB_ON_PUSH, JOB_ON_DUE, JOB_ON_LEASE, JOB_ON_FINISH, JOB_ON_RETRY, JOB_ON_PARK, JOB_ON_BURY, JOB_ON_DOUBT,
-    JOB_ON_NOTE, JOB_ON_RELEASE, JOB_ON_QUARANTINE, JOB_ON_REVIVE, JOB_ON_CANCEL, JOB_EVENT_COUNT
+    JOB_ON_PUSH,
+    JOB_ON_DUE,
+    JOB_ON_LEASE,
+    JOB_ON_FINISH,
+    JOB_ON_RETRY,
+    JOB_ON_PARK,
+    JOB_ON_BURY,
+    JOB_ON_DOUBT,
+    JOB_ON_NOTE,
+    JOB_ON_RELEASE,
+    JOB_ON_QUARANTINE,
+    JOB_ON_REVIVE,
+    JOB_ON_CANCEL,
+    JOB_EVENT_COUNT
 };
 /* Of a run. Stored: append only. */
 enum run_state { RUN_OPEN, RUN_DONE, RUN_FAILED, RUN_CANCELLED, RUN_STATE_COUNT };

@@ -24,8 +24,13 @@ enum actor_bits {
 
 const struct msg_info msg_info[MSG_COUNT] = {
 #define MESSAGE(ID, message, sender, dest, kind, text, list)                                                           \
-    [MSG_##ID] = {#message,      text, sender, dest, FLOW_##kind,                                                      \
-                  fields_##message, sizeof(fields_##message) / sizeof(fields_##message[0])},
+    [MSG_##ID] = {#message,                                                                                            \
+                  text,                                                                                                \
+                  sender,                                                                                              \
+                  dest,                                                                                                \
+                  FLOW_##kind,                                                                                         \
+                  fields_##message,                                                                                    \
+                  sizeof(fields_##message) / sizeof(fields_##message[0])},
 #include "proto/messages.def"
 #undef MESSAGE
 };
@@ -49,9 +54,7 @@ const struct msg_info msg_info[MSG_COUNT] = {
     static bool call_##name(const union msg_handler *handler, void *self, struct wire *wire)                           \
     {                                                                                                                  \
         struct msg_##name msg;                                                                                         \
-        fields                                                                                                         \
-        if (!wire_done(wire))                                                                                          \
-            return false;                                                                                              \
+        fields if (!wire_done(wire)) return false;                                                                     \
         handler->name(self, &msg);                                                                                     \
         return true;                                                                                                   \
     }

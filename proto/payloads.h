@@ -32,7 +32,8 @@ struct payload {
     };
 };
 
-#define PAYLOAD(ID, name, doc, fields) void payload_put_##name(struct buffer *into, const struct payload_##name *payload);
+#define PAYLOAD(ID, name, doc, fields)                                                                                 \
+    void payload_put_##name(struct buffer *into, const struct payload_##name *payload);
 #include "proto/payloads.def"
 #undef PAYLOAD
 

@@ -24,8 +24,7 @@
     {                                                                                                                  \
         if (wire_take_array(wire) != COUNT_##ID)                                                                       \
             wire->bad = true;                                                                                          \
-        fields                                                                                                         \
-        return !wire->bad;                                                                                             \
+        fields return !wire->bad;                                                                                      \
     }
 #include "proto/records.def"
 #undef RECORD

@@ -23,7 +23,7 @@
 #undef TABLE
 
 const struct table_info table_info[TABLE_COUNT] = {
-#define TABLE(ID, name, doc, columns)                                                                     \
+#define TABLE(ID, name, doc, columns)                                                                                  \
     {#name, doc, columns_of_##name, COLUMN_COUNT(name), keys_of_##name, keys_of_##name},
 #include "proto/rows.def"
 #undef TABLE

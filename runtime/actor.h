@@ -1,7 +1,7 @@
 /* actor - what an actor is and all it can do to the world.
- * An actor is a struct of state and a table of handlers. It owns no loop, clock, socket or thread: it is called, and acts
- * through its context (struct actor). The same code runs on a thread over ZeroMQ pipes (runtime/threads.c) and in one
- * thread under a virtual clock (tests/sim). Handlers never block and never call each other. */
+ * An actor is a struct of state and a table of handlers. It owns no loop, clock, socket or thread: it is called, and
+ * acts through its context (struct actor). The same code runs on a thread over ZeroMQ pipes (runtime/threads.c) and in
+ * one thread under a virtual clock (tests/sim). Handlers never block and never call each other. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/call.h"
@@ -28,10 +28,10 @@ struct actor_spec {
     void (*turn_end)(void *self);      /* after each batch of inputs; may be NULL */
     /* The following may be NULL when the actor never uses what they answer. */
     void (*on_timer)(void *self, uint64_t timer);
-    void (*on_answer)(void *self, uint64_t ticket, const struct answer *answer);                 /* actor_request */
-    void (*on_http)(void *self, uint64_t exchange, const struct http_request *request);          /* actor_serve */
-    void (*on_peer)(void *self, uint64_t peer, struct slice message);                            /* actor_peer_listen */
-    void (*on_sink)(void *self, uint64_t ticket, enum error error, uint64_t cursor);             /* actor_sink_* */
+    void (*on_answer)(void *self, uint64_t ticket, const struct answer *answer);        /* actor_request */
+    void (*on_http)(void *self, uint64_t exchange, const struct http_request *request); /* actor_serve */
+    void (*on_peer)(void *self, uint64_t peer, struct slice message);                   /* actor_peer_listen */
+    void (*on_sink)(void *self, uint64_t ticket, enum error error, uint64_t cursor);    /* actor_sink_* */
 };
 
 /* Panics unless the handlers are exactly the messages addressed to this actor. Called by every world at its start. */
@@ -40,7 +40,8 @@ void actor_spec_check(const struct actor_spec *spec);
 /* --- clocks, chance, numbers --- */
 int64_t actor_now(const struct actor *actor);  /* monotonic milliseconds (CLOCK_BOOTTIME) */
 int64_t actor_wall(const struct actor *actor); /* UTC milliseconds; may step */
-bool actor_wall_trusted(const struct actor *actor); /* false until the clock is synchronised or past the last known time */
+bool actor_wall_trusted(
+    const struct actor *actor); /* false until the clock is synchronised or past the last known time */
 uint64_t actor_random(struct actor *actor);
 /* A number that answers are matched by; never 0, never repeated, and carries this life of the actor: replies to an
  * earlier life are dropped before any handler. */

@@ -32,8 +32,7 @@ static void open_pipes(struct engine *engine)
 static void init_actor(struct engine *engine, unsigned index)
 {
     struct thread_actor *actor = &engine->actors[index];
-    const struct actor_spec *spec =
-        index == ACTOR_SUPERVISOR ? &supervisor_spec : engine->options->specs[index];
+    const struct actor_spec *spec = index == ACTOR_SUPERVISOR ? &supervisor_spec : engine->options->specs[index];
 
     CHECK(spec != NULL && spec->index == index);
     actor_spec_check(spec);

@@ -40,13 +40,13 @@ struct thread_actor {
     struct pending_request *requests; /* REQUESTS_MAX */
     size_t request_count;
     uint64_t random_state[2];
-    bool alive;                     /* in a life: handlers may be called */
-    bool ended;                     /* STOP was handled */
-    _Atomic uint64_t turns;         /* progress, read by the supervisor */
-    _Atomic int64_t last_turn_ms;   /* when the last turn ended */
-    _Atomic int64_t turn_since_ms;  /* when the turn under way began; 0: idle in poll */
+    bool alive;                    /* in a life: handlers may be called */
+    bool ended;                    /* STOP was handled */
+    _Atomic uint64_t turns;        /* progress, read by the supervisor */
+    _Atomic int64_t last_turn_ms;  /* when the last turn ended */
+    _Atomic int64_t turn_since_ms; /* when the turn under way began; 0: idle in poll */
     _Atomic uint64_t restarts;
-    _Atomic int state;              /* enum actor_state */
+    _Atomic int state; /* enum actor_state */
     struct metrics metrics;
 };
 
@@ -61,7 +61,7 @@ struct engine {
     _Atomic bool wall_trusted;
 };
 
-extern const struct world engine_world;      /* engine_world.c */
+extern const struct world engine_world;         /* engine_world.c */
 extern const struct actor_spec supervisor_spec; /* supervisor.c */
 
 /* Whether the supervisor wants engine_run() to end, and with what. */

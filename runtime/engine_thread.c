@@ -68,7 +68,8 @@ void engine_actor_begin(struct thread_actor *actor)
             pipe_forgive(&actor->pipes[i]);
     open_client(actor);
     if (base->spec->index != ACTOR_STORE && base->spec->index != ACTOR_SUPERVISOR)
-        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) == ERROR_OK);
+        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) ==
+              ERROR_OK);
     actor->alive = true;
     enum error error = base->spec->start(base->self, base);
     if (error != ERROR_OK)
@@ -79,8 +80,8 @@ void engine_actor_begin(struct thread_actor *actor)
     }
     atomic_store(&actor->state, ACTOR_RUNNING);
     if (base->spec->index != ACTOR_SUPERVISOR)
-        tell_supervisor(actor, send_ready(base, ACTOR_SUPERVISOR,
-                                          &(struct msg_ready){.restarts = atomic_load(&actor->restarts)}));
+        tell_supervisor(
+            actor, send_ready(base, ACTOR_SUPERVISOR, &(struct msg_ready){.restarts = atomic_load(&actor->restarts)}));
 }
 
 /* RESTART and STOP are the runtime's own; true when the frame was one of them. */

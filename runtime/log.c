@@ -39,7 +39,8 @@ static void put_time(struct buffer *into, int64_t wall_ms)
     buffer_printf(into, "%s.%03dZ", text, (int)(wall_ms % 1000));
 }
 
-/* A value in double quotes, JSON escapes; bytes that are no UTF-8 come as \u00XX. Text format leaves simple words bare. */
+/* A value in double quotes, JSON escapes; bytes that are no UTF-8 come as \u00XX. Text format leaves simple words bare.
+ */
 static void put_quoted(struct buffer *into, struct slice text)
 {
     bool utf8 = slice_is_utf8(text);
@@ -125,7 +126,8 @@ void log_format_line(struct buffer *into, enum log_format format, const struct l
     for (size_t i = 0; i < line->field_count; i++) {
         size_t before = into->size;
         put_field(into, format, &line->fields[i]);
-        if (into->size - start > LOG_LINE_MAX - 32) { /* a field that does not fit is left out whole: the line stays valid */
+        if (into->size - start >
+            LOG_LINE_MAX - 32) { /* a field that does not fit is left out whole: the line stays valid */
             into->size = before;
             put_field(into, format, &(struct log_field)L_U64("cut", i));
             break;

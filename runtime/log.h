@@ -16,14 +16,35 @@ struct log_field {
     int64_t i64;
 };
 
-#define L_TEXT(name, slice_value) {.key = (name), .kind = LOG_KIND_TEXT, .text = (slice_value)}
-#define L_STR(name, c_string) {.key = (name), .kind = LOG_KIND_TEXT, .text = slice_of(c_string)}
-#define L_U64(name, value) {.key = (name), .kind = LOG_KIND_U64, .u64 = (value)}
-#define L_I64(name, value) {.key = (name), .kind = LOG_KIND_I64, .i64 = (value)}
-#define L_ERROR(value) {.key = "error", .kind = LOG_KIND_ERROR, .u64 = (value)}
+#define L_TEXT(name, slice_value)                                                                                      \
+    {                                                                                                                  \
+        .key = (name), .kind = LOG_KIND_TEXT, .text = (slice_value)                                                    \
+    }
+#define L_STR(name, c_string)                                                                                          \
+    {                                                                                                                  \
+        .key = (name), .kind = LOG_KIND_TEXT, .text = slice_of(c_string)                                               \
+    }
+#define L_U64(name, value)                                                                                             \
+    {                                                                                                                  \
+        .key = (name), .kind = LOG_KIND_U64, .u64 = (value)                                                            \
+    }
+#define L_I64(name, value)                                                                                             \
+    {                                                                                                                  \
+        .key = (name), .kind = LOG_KIND_I64, .i64 = (value)                                                            \
+    }
+#define L_ERROR(value)                                                                                                 \
+    {                                                                                                                  \
+        .key = "error", .kind = LOG_KIND_ERROR, .u64 = (value)                                                         \
+    }
 /* Only the fact that there is one is printed: name=[personal], name=[secret]. */
-#define L_PERSONAL(name) {.key = (name), .kind = LOG_KIND_PERSONAL}
-#define L_SECRET(name) {.key = (name), .kind = LOG_KIND_SECRET}
+#define L_PERSONAL(name)                                                                                               \
+    {                                                                                                                  \
+        .key = (name), .kind = LOG_KIND_PERSONAL                                                                       \
+    }
+#define L_SECRET(name)                                                                                                 \
+    {                                                                                                                  \
+        .key = (name), .kind = LOG_KIND_SECRET                                                                         \
+    }
 
 struct log_line {
     int64_t wall_ms;

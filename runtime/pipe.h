@@ -13,9 +13,9 @@ struct pipe_lane { /* one direction; the receiver's bounds */
 };
 
 struct pipe_end {
-    void *socket;              /* NULL: no edge between the two actors */
+    void *socket; /* NULL: no edge between the two actors */
     struct pipe_lane *out, *in;
-    size_t owed;               /* ASKs taken from this end and not answered yet; the owner's thread only */
+    size_t owed; /* ASKs taken from this end and not answered yet; the owner's thread only */
 };
 
 /* Connects ends a (owned by actor `first`) and b (owned by `second`) within a ZeroMQ context. */

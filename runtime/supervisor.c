@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The supervisor: starts the others in roster order, judges their progress, restarts those that return an error within a
- * budget, stops all in order, and owns the control socket. It is an actor itself, on the main thread. */
+/* The supervisor: starts the others in roster order, judges their progress, restarts those that return an error within
+ * a budget, stops all in order, and owns the control socket. It is an actor itself, on the main thread. */
 #include "proto/client.h"
 #include "proto/text/json.h"
 #include "runtime/clock.h"
@@ -125,8 +125,8 @@ static void stop_all(struct supervisor *supervisor, const char *why)
     ACTOR_LOG(actor, LOG_INFO, "stopping", L_STR("why", why), L_I64("within_ms", stop_ms));
     for (unsigned i = 0; i < ACTOR_COUNT; i++)
         if (i != ACTOR_SUPERVISOR && atomic_load(&supervisor->engine->actors[i].state) == ACTOR_RUNNING) {
-            enum error error = send_quiesce(actor, (enum actor_index)i,
-                                            &(struct msg_quiesce){.deadline_ms = now + stop_ms / 2});
+            enum error error =
+                send_quiesce(actor, (enum actor_index)i, &(struct msg_quiesce){.deadline_ms = now + stop_ms / 2});
             (void)error; /* an inbox that is full learns it by STOP */
         }
     supervisor->stop_index = ACTOR_COUNT - 1;
@@ -202,8 +202,8 @@ static void answer(struct supervisor *supervisor, uint64_t peer, uint64_t sequen
 {
     struct buffer frame = {NULL, 0, 0};
 
-    client_put_result(&frame, &(struct client_result){
-                                  .sequence = sequence, .error = slice_of(error_name(error)), .body = body});
+    client_put_result(
+        &frame, &(struct client_result){.sequence = sequence, .error = slice_of(error_name(error)), .body = body});
     actor_peer_send(supervisor->actor, peer, buffer_slice(&frame));
     buffer_free(&frame);
 }
@@ -238,7 +238,8 @@ static void route_command(struct supervisor *supervisor, uint64_t peer, const st
         stop_all(supervisor, "console");
         return;
     }
-    struct msg_command msg = {.ticket = actor_ticket(supervisor->actor), .command = command, .arguments = ask->arguments};
+    struct msg_command msg = {
+        .ticket = actor_ticket(supervisor->actor), .command = command, .arguments = ask->arguments};
     if (supervisor->asked_count == COMMANDS_MAX ||
         send_command(supervisor->actor, command_info[command].actor, &msg) != ERROR_OK) {
         answer_problem(supervisor, peer, ask->sequence, ERROR_FULL, "too many commands at once; try again");
@@ -248,7 +249,8 @@ static void route_command(struct supervisor *supervisor, uint64_t peer, const st
         (struct asked){msg.ticket, peer, ask->sequence, actor_now(supervisor->actor) + COMMAND_MS};
 }
 
-static void refuse(struct supervisor *supervisor, uint64_t peer, uint64_t sequence, enum error error, const char *message)
+static void refuse(struct supervisor *supervisor, uint64_t peer, uint64_t sequence, enum error error,
+                   const char *message)
 {
     struct buffer frame = {NULL, 0, 0};
 
@@ -267,12 +269,12 @@ static void welcome(struct supervisor *supervisor, uint64_t peer, const struct c
         refuse(supervisor, peer, hello->sequence, ERROR_UNSUPPORTED, "version 0 does not exist; 1 is the oldest");
         return;
     }
-    client_put_welcome(&frame, &(struct client_welcome){
-                                   .sequence = hello->sequence,
-                                   .version = hello->version < CLIENT_VERSION ? hello->version : CLIENT_VERSION,
-                                   .server = slice_of("purserd " PURSER_VERSION),
-                                   .message_bytes_max = CONTROL_MESSAGE_BYTES_MAX,
-                                   .batch_max = 0});
+    client_put_welcome(
+        &frame, &(struct client_welcome){.sequence = hello->sequence,
+                                         .version = hello->version < CLIENT_VERSION ? hello->version : CLIENT_VERSION,
+                                         .server = slice_of("purserd " PURSER_VERSION),
+                                         .message_bytes_max = CONTROL_MESSAGE_BYTES_MAX,
+                                         .batch_max = 0});
     actor_peer_send(supervisor->actor, peer, buffer_slice(&frame));
     buffer_free(&frame);
 }
@@ -335,7 +337,8 @@ static void judge_progress(struct supervisor *supervisor)
             watched->warned = false;
         } else if (!watched->warned) {
             watched->warned = true;
-            ACTOR_LOG(supervisor->actor, LOG_WARN, "actor-slow", L_STR("which", roster[i].thread), L_I64("busy_ms", busy));
+            ACTOR_LOG(supervisor->actor, LOG_WARN, "actor-slow", L_STR("which", roster[i].thread),
+                      L_I64("busy_ms", busy));
         }
         if (busy >= HANG_ABORT_MS) {
             ACTOR_LOG(supervisor->actor, LOG_ERROR, "actor-hangs", L_STR("which", roster[i].thread));
@@ -439,10 +442,8 @@ bool supervisor_done(const void *self, int *exit_code)
 }
 
 static const union msg_handler handlers[MSG_COUNT] = {
-    [MSG_READY] = {.ready = on_ready},
-    [MSG_FAILED] = {.failed = on_failed},
-    [MSG_STOPPED] = {.stopped = on_stopped},
-    [MSG_COMMAND_DONE] = {.command_done = on_command_done},
+    [MSG_READY] = {.ready = on_ready},       [MSG_FAILED] = {.failed = on_failed},
+    [MSG_STOPPED] = {.stopped = on_stopped}, [MSG_COMMAND_DONE] = {.command_done = on_command_done},
     [MSG_QUIET] = {.quiet = on_quiet},
 };
 

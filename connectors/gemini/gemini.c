@@ -208,15 +208,14 @@ static enum error error_of_status(int status, const json_t *error)
     }
 }
 
-static void refuse_status(const struct connector_job *job, const struct connector_settings *settings,
-                          const struct answer *answer, const json_t *error, int64_t now_ms, struct scratch *scratch,
-                          struct step *step)
+/* `wait_ms` is what the answer asks for, when its status is one that asks. */
+static void refuse_status(struct slice model, const struct answer *answer, const json_t *error, int64_t wait_ms,
+                          struct scratch *scratch, struct step *step)
 {
-    struct slice model = model_of(job, settings), message = json_text_at(error, "message");
+    struct slice message = json_text_at(error, "message");
     int size = message.size > TEXT_MAX ? TEXT_MAX : (int)message.size;
 
-    step->retry_after_ms =
-        answer->status == 429 || answer->status == 503 ? wait_of(settings, answer, error, now_ms) : -1;
+    step->retry_after_ms = answer->status == 429 || answer->status == 503 ? wait_ms : -1;
     if (answer->status == 404)
         step_fail(scratch, step, ERROR_AUTH, "model %.*s is not available to this key; set another model: %.*s",
                   (int)model.size, model.data, size, size ? message.data : "");
@@ -332,7 +331,8 @@ static void gemini_answer(const struct connector_job *job, const struct connecto
     }
     json_t *body = json_read(answer->body, &trouble);
     if (answer->status != 200)
-        refuse_status(job, settings, answer, error_of(body), now_ms, scratch, step);
+        refuse_status(model_of(job, settings), answer, error_of(body),
+                      wait_of(settings, answer, error_of(body), now_ms), scratch, step);
     else if (error_of(body) != NULL)
         step_fail(scratch, step, ERROR_GARBLED, "an error came with HTTP 200");
     else if (!json_is_object(body))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # CTEST
-"""Power cut on the store: every state that a cut may leave must open, hold all that was acknowledged and no half commit.
+"""Power cut on the store: every state a cut may leave must open, hold all that was acknowledged and no half commit.
 Short by default; `powercut.py --states 20000` is the long run (docs/store.md has its result)."""
 import argparse, os, pathlib, shutil, subprocess, sys, tempfile
 

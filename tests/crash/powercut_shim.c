@@ -77,8 +77,7 @@ static void wrote(int fd, const void *data, ssize_t size, off_t offset)
     ssize_t name(int fd, const void *data, size_t size, off_t offset);                                                 \
     ssize_t name(int fd, const void *data, size_t size, off_t offset)                                                  \
     {                                                                                                                  \
-        ssize_t (*next)(int, const void *, size_t, off_t) =                                                            \
-            (ssize_t(*)(int, const void *, size_t, off_t))real(#name);                                                 \
+        ssize_t (*next)(int, const void *, size_t, off_t) = (ssize_t(*)(int, const void *, size_t, off_t))real(#name); \
         ssize_t done = next(fd, data, size, offset);                                                                   \
         wrote(fd, data, done, offset);                                                                                 \
         return done;                                                                                                   \

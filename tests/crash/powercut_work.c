@@ -148,8 +148,9 @@ static bool verify_books(struct store *store, int64_t count, char *problem, size
 
     buffer_free(&page.rows);
     buffer_free(&page.next);
-    return ok && entry.amount == count * (count + 1) / 2 ? true
-                                                          : fail(problem, size, "books", entry.amount, count * (count + 1) / 2);
+    return ok && entry.amount == count * (count + 1) / 2
+               ? true
+               : fail(problem, size, "books", entry.amount, count * (count + 1) / 2);
 }
 
 /* Exactly the jobs count - 4 .. count, each with its payload. */

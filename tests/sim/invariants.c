@@ -69,8 +69,8 @@ static void read_runs(struct sim *sim, struct store *store, struct depths *depth
     } while (read.from.size > 0 && sim->breach[0] == '\0');
     free_page(&page);
     if (depths->runs_open > depths->doubt)
-        sim_breach(sim, "I3: %" PRIu64 " runs are open, and only %" PRIu64 " jobs wait for the owner", depths->runs_open,
-                   depths->doubt);
+        sim_breach(sim, "I3: %" PRIu64 " runs are open, and only %" PRIu64 " jobs wait for the owner",
+                   depths->runs_open, depths->doubt);
 }
 
 static int64_t read_book(struct sim *sim, struct store *store, const char *book)
@@ -159,7 +159,8 @@ void sim_judge(struct sim *sim)
     if (cloud_delivery_pending(sim->cloud) != 0)
         sim_breach(sim, "I3: %zu webhooks are still not delivered", cloud_delivery_pending(sim->cloud));
     sim_crash(sim);
-    struct store *store = store_open(&kv_memory_ops, sim->disk, &options, sim->now_ms, &error, problem, sizeof(problem));
+    struct store *store =
+        store_open(&kv_memory_ops, sim->disk, &options, sim->now_ms, &error, problem, sizeof(problem));
     if (store == NULL) {
         sim_breach(sim, "I7: the store does not open: %s", problem);
         return;

@@ -16,7 +16,8 @@ static const char usage[] =
     "usage: purser-sim [--seed N] [--seeds COUNT] [--days D] [--config FILE] [--log LEVEL] [--twice] [--forgetful]\n"
     "Runs COUNT seeds from N on, each D virtual days with outages, crashes, clock steps and disk faults, then calm.\n"
     "Prints a line a seed with its trace hash, and exits 1 when an invariant broke. --twice runs each seed again and\n"
-    "compares the hashes (I8). --forgetful lets the disk forget what it acknowledged shortly before a crash: a check of\n"
+    "compares the hashes (I8). --forgetful lets the disk forget what it acknowledged shortly before a crash: a check "
+    "of\n"
     "the checks, which must find breaches.\n";
 
 struct settings {
@@ -39,10 +40,9 @@ static bool number(const char *text, uint64_t max, uint64_t *value)
 
 static bool parse(int argc, char **argv, struct settings *settings)
 {
-    static const struct option options[] = {{"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 'n'},  {"days", 1, NULL, 'd'},
-                                            {"config", 1, NULL, 'c'}, {"log", 1, NULL, 'l'}, {"twice", 0, NULL, 't'},
-                                            {"forgetful", 0, NULL, 'f'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"seed", 1, NULL, 's'}, {"seeds", 1, NULL, 'n'}, {"days", 1, NULL, 'd'},      {"config", 1, NULL, 'c'},
+        {"log", 1, NULL, 'l'},  {"twice", 0, NULL, 't'}, {"forgetful", 0, NULL, 'f'}, {NULL, 0, NULL, 0}};
     uint64_t days = 7;
     int option;
     bool ok = true;

@@ -7,7 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY_MS = 86400000, HOUR_MS = 3600000, PUSH_ANSWER_MS = 5000, PRODUCER = 7, ORDERS_PER_DAY = 12, PUSHES_PER_DAY = 6 };
+enum {
+    DAY_MS = 86400000,
+    HOUR_MS = 3600000,
+    PUSH_ANSWER_MS = 5000,
+    PRODUCER = 7,
+    ORDERS_PER_DAY = 12,
+    PUSHES_PER_DAY = 6
+};
 
 /* The actor that waits for this event, or NULL when its life or the process has ended. */
 static struct sim_actor *receiver(struct sim *sim, const struct sim_event *event)
@@ -229,7 +236,8 @@ void sim_producer_message(struct sim *sim, struct slice bytes)
     if (message.id == CLIENT_ACCEPTED || message.id == CLIENT_DUPLICATE)
         push->acknowledged = true;
     else if (message.id == CLIENT_REFUSED && !slice_is(message.refused.error, "unsupported"))
-        sim_breach(sim, "a good push was refused: %.*s", (int)message.refused.message.size, message.refused.message.data);
+        sim_breach(sim, "a good push was refused: %.*s", (int)message.refused.message.size,
+                   message.refused.message.data);
     else if (message.id == CLIENT_REFUSED)
         sim->producer_greeted = false;
 }

@@ -77,7 +77,8 @@ static void begin_life(struct sim_actor *actor)
         actor->owed[from] = 0;
     }
     if (base->spec->index != ACTOR_STORE)
-        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) == ERROR_OK);
+        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) ==
+              ERROR_OK);
     actor->alive = true;
     actor->restart_ms = 0;
     enum error error = base->spec->start(base->self, base);

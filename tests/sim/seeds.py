@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # CTEST
-"""Seeds of the simulated world: the invariants hold, the same seed gives the same trace, and a disk that forgets what it
-acknowledged is found out. `seeds.py --seeds 2000 --days 7` is the long run (docs/testing.md has its result)."""
+"""Seeds of the simulated world: the invariants hold, the same seed gives the same trace, and a disk that forgets what
+it acknowledged is found out. `seeds.py --seeds 2000 --days 7` is the long run (docs/testing.md has its result)."""
 import argparse, os, pathlib, subprocess, sys
 
 parser = argparse.ArgumentParser()

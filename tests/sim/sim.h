@@ -78,11 +78,11 @@ struct sim_push { /* what the producer knows of one push */
 
 struct sim {
     uint64_t seed, random;
-    int64_t now_ms; /* true UTC; also the monotonic clock */
+    int64_t now_ms;         /* true UTC; also the monotonic clock */
     int64_t wall_offset_ms; /* what the wall clock is off by */
-    bool armed;    /* the next thing from outside lights the fuse, so that deaths come while there is work */
-    unsigned fuse; /* turns until the process dies; 0: it lives on */
-    bool forgetful; /* the disk forgets what it acknowledged shortly before a crash: must be found out */
+    bool armed;             /* the next thing from outside lights the fuse, so that deaths come while there is work */
+    unsigned fuse;          /* turns until the process dies; 0: it lives on */
+    bool forgetful;         /* the disk forgets what it acknowledged shortly before a crash: must be found out */
     struct kv_memory_disk *old_disk;
     bool calm; /* faults have stopped; only liveness is asked from here on */
     uint64_t boot, trace, steps, crashes, actor_restarts, refused_boots;
@@ -108,7 +108,7 @@ struct sim {
     size_t mail_order_count;
     int64_t started_ms;
     struct buffer cursor; /* of a paged read, for the verdict */
-    char breach[400]; /* the first invariant that broke; empty: none */
+    char breach[400];     /* the first invariant that broke; empty: none */
 };
 
 extern const struct world sim_world; /* world.c */

@@ -313,7 +313,8 @@ static void test_workflows(void **state)
         }
         config_free(&config);
     }
-    unlink(strcat(path, "/w.yaml"));
+    snprintf(path, sizeof(path), "%s/workflows/w.yaml", folder);
+    unlink(path);
     snprintf(path, sizeof(path), "%s/workflows", folder);
     rmdir(path);
 }

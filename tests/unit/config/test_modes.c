@@ -29,8 +29,9 @@ static struct config *load(char *folder, const char *modes, struct text_problem 
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof(path), "%s/workflows", folder);
     mkdir(path, 0700);
-    write_file(folder, "workflows/w.yaml",
-               "workflow: w\nmode: shadow\non:\n  - queue: q\nsteps:\n  - id: a\n    count: {book: b, amount: \"1\"}\n");
+    write_file(
+        folder, "workflows/w.yaml",
+        "workflow: w\nmode: shadow\non:\n  - queue: q\nsteps:\n  - id: a\n    count: {book: b, amount: \"1\"}\n");
     snprintf(path, sizeof(path), "%s/prompts", folder);
     mkdir(path, 0700);
     write_file(folder, "purser.yaml", modes);
