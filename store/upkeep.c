@@ -186,7 +186,8 @@ enum error upkeep_run(struct store *store, struct kv_txn *txn, int64_t now_ms, b
         error = forget_rows(&commit);
     if (error == ERROR_OK)
         error = stage_flush(store->stage);
-    memmove(store->bad, store->bad + todo, (store->bad_count - todo) * sizeof(*store->bad));
     store->bad_count -= todo;
+    if (todo > 0)
+        memmove(store->bad, store->bad + todo, store->bad_count * sizeof(*store->bad));
     return error;
 }
