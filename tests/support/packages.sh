@@ -5,7 +5,7 @@ PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config
 libzmq3-dev liblmdb-dev libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libjansson-dev libyaml-dev
 liblua5.4-dev libsqlite3-dev zlib1g-dev libcmocka-dev libmsgpack-dev"
 PACKAGES_DEMO="python3 python3-aiosmtpd openssl tzdata"
-PACKAGES_TEST="python3 python3-aiosmtpd openssl tzdata"
+PACKAGES_TEST="clang python3 python3-aiosmtpd openssl tzdata"
 
 # install_packages NAME...: quick when all are there; otherwise apt-get, through sudo when not root.
 install_packages() {
