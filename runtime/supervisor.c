@@ -10,6 +10,7 @@
 #include <string.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -414,17 +415,21 @@ static void turn_end(void *self)
 static enum error start(void *self, struct actor *actor)
 {
     struct supervisor *supervisor = self;
+    const char *path;
     char endpoint[128];
 
     supervisor->magic = SUPERVISOR_MAGIC;
     supervisor->actor = actor;
     supervisor->engine = thread_actor_of(actor)->engine;
     supervisor->next_start = ACTOR_SUPERVISOR + 1;
-    snprintf(endpoint, sizeof(endpoint), "ipc://%s", supervisor->engine->options->control_socket);
+    path = supervisor->engine->options->control_socket;
+    snprintf(endpoint, sizeof(endpoint), "ipc://%s", path);
     enum error error = actor_peer_listen(
         actor, &(struct peer_options){.endpoint = endpoint, .message_bytes_max = CONTROL_MESSAGE_BYTES_MAX});
+    if (error == ERROR_OK && chmod(path, 0600) != 0)
+        error = ERROR_IO;
     if (error != ERROR_OK) {
-        ACTOR_LOG(actor, LOG_ERROR, "control-socket", L_STR("path", supervisor->engine->options->control_socket));
+        ACTOR_LOG(actor, LOG_ERROR, "control-socket", L_STR("path", path));
         return error;
     }
     beat(supervisor);
