@@ -8,10 +8,12 @@
 #include "store/hand.h"
 #include "store/kv_lmdb.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -19,6 +21,8 @@
 
 enum {
     PATH_BYTES_MAX = 4200,
+    LOCK_TRIES = 20,
+    LOCK_PAUSE_US = 100000,
     PAYLOAD_WRAP_BYTES = 64 << 10, /* our own payloads wrap a body of payload_bytes_max in a few fields */
 };
 
@@ -52,6 +56,25 @@ static bool make_folder(const char *path)
         return true;
     fprintf(stderr, "purserd: data_dir %s: %s\n", path, strerror(errno));
     return false;
+}
+
+/* Held until the process ends. Before anything in the folder is touched: another daemon may be working there. An engine
+ * whose guardian was killed takes a moment to follow it, and is waited for. */
+static bool lock_folder(const char *path)
+{
+    char name[PATH_BYTES_MAX];
+
+    snprintf(name, sizeof(name), "%s/lock", path);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+    for (int i = 0; fd >= 0 && !held && errno == EWOULDBLOCK && i < LOCK_TRIES; i++) {
+        usleep(LOCK_PAUSE_US);
+        held = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    }
+    if (!held)
+        fprintf(stderr, "purserd: data_dir %s: %s\n", path,
+                errno == EWOULDBLOCK ? "another purserd works there" : strerror(errno));
+    return held;
 }
 
 static void set_paths(struct life *life)
@@ -169,7 +192,7 @@ int start_engine(struct config *config, const struct engine_start *start)
     set_log(config);
     set_signals();
     close_memory();
-    if (!make_folder(config->data_dir))
+    if (!make_folder(config->data_dir) || !lock_folder(config->data_dir))
         return ENGINE_START_FAILED;
     set_paths(&life);
     panic_install(life.panic_path, crash_job);
