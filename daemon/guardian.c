@@ -101,8 +101,10 @@ static bool start_engine(struct guardian *guardian)
 static void take_beats(struct guardian *guardian)
 {
     char beats[64];
+    ssize_t size = recv(guardian->beat_fd, beats, sizeof(beats), MSG_DONTWAIT);
 
-    if (recv(guardian->beat_fd, beats, sizeof(beats), MSG_DONTWAIT) <= 0)
+    /* "s" is the beat of an engine that is still starting. */
+    if (size <= 0 || memchr(beats, 'b', (size_t)size) == NULL)
         return;
     notify(guardian->beaten ? "WATCHDOG=1" : guardian->safe ? "READY=1\nSTATUS=safe mode" : "READY=1\nSTATUS=running");
     guardian->beaten = true;

@@ -79,15 +79,33 @@ static bool is_essential(unsigned index)
     return index == ACTOR_STORE || index == ACTOR_LIMITER;
 }
 
+/* A beat, and whether all has started: an engine that dies before that would die again, and the guardian gives up. */
+static void tell_guardian(const struct supervisor *supervisor)
+{
+    int fd = supervisor->engine->options->guardian_fd;
+
+    if (fd >= 0) {
+        ssize_t ignored = write(fd, supervisor->all_started ? "b" : "s", 1);
+        (void)ignored; /* a guardian that is gone ends us by the parent-death signal */
+    }
+}
+
+static void note_all_started(struct supervisor *supervisor)
+{
+    if (supervisor->all_started)
+        return;
+    supervisor->all_started = true;
+    tell_guardian(supervisor);
+    ACTOR_LOG(supervisor->actor, LOG_INFO, "all-started",
+              L_I64("took_ms", actor_now(supervisor->actor) - supervisor->engine->started_ms));
+}
+
 static void start_next(struct supervisor *supervisor)
 {
     if (supervisor->stopping)
         return;
     if (supervisor->next_start == ACTOR_COUNT) {
-        if (!supervisor->all_started)
-            ACTOR_LOG(supervisor->actor, LOG_INFO, "all-started",
-                      L_I64("took_ms", actor_now(supervisor->actor) - supervisor->engine->started_ms));
-        supervisor->all_started = true;
+        note_all_started(supervisor);
         return;
     }
     unsigned index = supervisor->next_start++;
@@ -357,10 +375,7 @@ static void beat(struct supervisor *supervisor)
     atomic_store(&supervisor->engine->wall_trusted, trusted);
     if (options->clock_file != NULL && trusted && supervisor->beats++ % 60 == 0)
         clock_floor_write(options->clock_file, clock_wall_ms());
-    if (options->guardian_fd >= 0) {
-        ssize_t ignored = write(options->guardian_fd, "b", 1);
-        (void)ignored; /* a guardian that is gone ends us by the parent-death signal */
-    }
+    tell_guardian(supervisor);
     judge_progress(supervisor);
     drop_late_commands(supervisor);
     actor_timer(supervisor->actor, TIMER_BEAT, actor_now(supervisor->actor) + 1000);
