@@ -34,7 +34,7 @@ static struct store *open_store(const char *folder)
     enum error error;
 
     kept = lmdb;
-    struct store *store = store_open(&kv_lmdb_ops, &kept, &options, wall(), &error, problem, sizeof(problem));
+    struct store *store = store_open(&kv_lmdb_ops, &kept, &options, wall(), &error, problem);
     if (store == NULL) {
         fprintf(stderr, "bench-store: %s: %s\n", error_name(error), problem);
         exit(1);

@@ -58,6 +58,12 @@ const struct config *actor_config(const struct actor *actor)
     return actor->config;
 }
 
+enum actor_index actor_sender(const struct actor *actor)
+{
+    CHECK(actor->sender < ACTOR_COUNT);
+    return actor->sender;
+}
+
 void *actor_resource(const struct actor *actor)
 {
     return actor->resource;
@@ -205,7 +211,7 @@ static bool hand_job(struct actor *actor, struct slice frame)
     return true;
 }
 
-void actor_deliver(struct actor *actor, struct slice frame)
+void actor_deliver(struct actor *actor, enum actor_index sender, struct slice frame)
 {
     uint64_t ticket;
     enum msg_id id = msg_peek(frame, &ticket);
@@ -217,8 +223,11 @@ void actor_deliver(struct actor *actor, struct slice frame)
         return;
     }
     actor_count(actor, METRIC_MESSAGES, 0, 1);
+    CHECK(msg_info[id].from & (1u << sender));
+    actor->sender = sender;
     bool fits = msg_dispatch(actor->spec->handlers, actor->self, frame);
+    actor->sender = ACTOR_COUNT;
     CHECK(fits);
-    if (id == MSG_JOB)
+    if (actor->job != 0 || actor->run != 0)
         actor_hand(actor, 0, 0);
 }

@@ -48,6 +48,8 @@ uint64_t actor_random(struct actor *actor);
 uint64_t actor_ticket(struct actor *actor);
 const struct config *actor_config(const struct actor *actor);
 void *actor_resource(const struct actor *actor);
+/* Who sent the message whose handler runs now: the runtime's word, not the message's. Answers go there. */
+enum actor_index actor_sender(const struct actor *actor);
 
 /* --- timers: one-shot, `timer` is the actor's own number; setting it again moves it, at < 0 cancels --- */
 void actor_timer(struct actor *actor, uint64_t timer, int64_t at_ms);
@@ -144,13 +146,14 @@ struct actor {
     void *self;              /* the actor's state */
     uint64_t life;           /* 1 at the first start */
     uint64_t ticket_last;
-    uint64_t job, run; /* in hand now */
-    bool failed;       /* actor_fail() was called in this life */
+    enum actor_index sender; /* of the message whose handler runs; ACTOR_COUNT outside one */
+    uint64_t job, run;       /* in hand now */
+    bool failed;             /* actor_fail() was called in this life */
     enum error failure;
     char failure_reason[200];
 };
 
 /* Delivers one frame to the actor's handlers; drops replies to earlier lives; panics on a frame that does not fit. */
-void actor_deliver(struct actor *actor, struct slice frame);
+void actor_deliver(struct actor *actor, enum actor_index sender, struct slice frame);
 /* Ticket of a life: life in the upper 16 bits. */
 uint64_t actor_ticket_life(uint64_t ticket);

@@ -43,6 +43,7 @@ static void init_actor(struct engine *engine, unsigned index)
                                  .config = engine->options->config,
                                  .metrics = &actor->metrics,
                                  .resource = engine->options->resources[index],
+                                 .sender = ACTOR_COUNT,
                                  .self = xcalloc(1, spec->state_size)};
     crypto_random(actor->random_state, sizeof(actor->random_state));
     atomic_store(&actor->last_turn_ms, clock_monotonic_ms());

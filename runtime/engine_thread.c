@@ -68,8 +68,7 @@ void engine_actor_begin(struct thread_actor *actor)
             pipe_forgive(&actor->pipes[i]);
     open_client(actor);
     if (base->spec->index != ACTOR_STORE && base->spec->index != ACTOR_SUPERVISOR)
-        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) ==
-              ERROR_OK);
+        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life}) == ERROR_OK);
     actor->alive = true;
     enum error error = base->spec->start(base->self, base);
     if (error != ERROR_OK)
@@ -121,7 +120,7 @@ static void receive_pipes(struct thread_actor *actor)
             bool got = pipe_receive(end, &message);
             struct slice frame = {zmq_msg_data(&message), zmq_msg_size(&message)};
             if (got && !handle_life(actor, frame) && actor->alive && !actor->base.failed)
-                actor_deliver(&actor->base, frame);
+                actor_deliver(&actor->base, (enum actor_index)from, frame);
             zmq_msg_close(&message);
             if (!got || actor->ended)
                 break;

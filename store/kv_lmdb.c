@@ -140,6 +140,55 @@ static enum error open_env(struct lmdb_kv *lmdb, char *problem, size_t size)
     return ERROR_OK;
 }
 
+static bool sync_path(const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return synced;
+}
+
+/* An empty environment in a folder of its own. */
+static int make_empty(const char *folder)
+{
+    MDB_env *env;
+    int code = mdb_env_create(&env);
+
+    if (code != MDB_SUCCESS)
+        return code;
+    code = mdb_env_open(env, folder, 0, 0600);
+    mdb_env_close(env);
+    return code;
+}
+
+/* A new file is made aside, synced and only then given its name: a power cut leaves either no store or an empty one,
+ * never half of its first pages. What an earlier attempt left is made anew. */
+static enum error make_file(const struct lmdb_kv *lmdb, const char *path, char *problem, size_t size)
+{
+    char folder[PATH_MAX + 16], made[PATH_MAX + 32], lock[PATH_MAX + 32];
+    struct stat info;
+    int code;
+
+    if (stat(path, &info) == 0)
+        return ERROR_OK;
+    snprintf(folder, sizeof(folder), "%s/new", lmdb->directory);
+    snprintf(made, sizeof(made), "%s/data.mdb", folder);
+    snprintf(lock, sizeof(lock), "%s/lock.mdb", folder);
+    unlink(made);
+    code = mkdir(folder, 0700) != 0 && errno != EEXIST ? errno : make_empty(folder);
+    if (code == MDB_SUCCESS &&
+        (!sync_path(made, O_RDWR) || rename(made, path) != 0 || !sync_path(lmdb->directory, O_RDONLY | O_DIRECTORY)))
+        code = errno;
+    unlink(lock);
+    rmdir(folder);
+    if (code == MDB_SUCCESS)
+        return ERROR_OK;
+    snprintf(problem, size, "%s: cannot make the store: %s", lmdb->directory, mdb_strerror(code));
+    return error_of(code);
+}
+
 static void lmdb_close(struct kv **kv)
 {
     struct lmdb_kv *lmdb = (struct lmdb_kv *)*kv;
@@ -170,8 +219,10 @@ static enum error lmdb_open(void *argument, struct kv **kv, char *problem, size_
     error = take_lock(lmdb, problem, problem_size);
     if (error == ERROR_OK) {
         snprintf(path, sizeof(path), "%s/data.mdb", lmdb->directory);
-        error = kv_lmdb_preflight(path, problem, problem_size);
+        error = make_file(lmdb, path, problem, problem_size);
     }
+    if (error == ERROR_OK)
+        error = kv_lmdb_preflight(path, problem, problem_size);
     if (error == ERROR_OK)
         error = open_env(lmdb, problem, problem_size);
     if (error != ERROR_OK)

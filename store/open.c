@@ -78,8 +78,9 @@ static enum error begin(struct store *store, int64_t now_ms, char *problem, size
     if (error == ERROR_OK)
         error = store_migrate(meta.format);
     if (error != ERROR_OK) {
-        snprintf(problem, size, error == ERROR_UNSUPPORTED ? "the store was written by a newer purserd"
-                                                           : "the store's first record cannot be read");
+        snprintf(problem, size,
+                 error == ERROR_UNSUPPORTED ? "the store was written by a newer purserd"
+                                            : "the store's first record cannot be read");
         return error;
     }
     store->epoch = meta.epoch + 1;
@@ -105,11 +106,10 @@ static void set_options(struct store *store, const struct store_options *options
 }
 
 struct store *store_open(const struct kv_ops *ops, void *argument, const struct store_options *options, int64_t now_ms,
-                         enum error *error, char *problem, size_t problem_size)
+                         enum error *error, char problem[STORE_PROBLEM_BYTES])
 {
     struct store *store = xcalloc(1, sizeof(*store));
 
-    CHECK(problem_size > 0);
     problem[0] = '\0';
     store->magic = STORE_MAGIC;
     store->ops = ops;
@@ -120,9 +120,9 @@ struct store *store_open(const struct kv_ops *ops, void *argument, const struct 
     store->next_due_ms = INT64_MAX;
     set_options(store, options);
     count_begin(store);
-    *error = ops->open(argument, &store->kv, problem, problem_size);
+    *error = ops->open(argument, &store->kv, problem, STORE_PROBLEM_BYTES);
     if (*error == ERROR_OK)
-        *error = begin(store, now_ms, problem, problem_size);
+        *error = begin(store, now_ms, problem, STORE_PROBLEM_BYTES);
     if (*error != ERROR_OK)
         store_close(&store);
     return store;

@@ -14,6 +14,8 @@ struct store;
 enum { STORE_PAGE_BYTES_MAX = 256 << 10, STORE_PAGE_ROWS_MAX = 1000 };
 enum { STORE_NOTE_BYTES_MAX = 64 << 10, STORE_ENTRY_BYTES_MAX = 1 << 20, STORE_ROW_BYTES_MAX = 256 << 10 };
 
+enum { STORE_PROBLEM_BYTES = 256 };
+
 struct store_options {
     uint64_t box;                /* 0 to 8191: upper bits of ids, so that ids of several boxes never meet */
     unsigned fill_percent;       /* of the bound, from which on new work is refused (FULL); 0 means 80 */
@@ -26,7 +28,7 @@ struct store_options {
  * end; nothing is leased. NULL with *error and a line in `problem` on: what kv open returns; UNSUPPORTED format of a
  * newer program; CORRUPT the meta record. `ops` and `argument` are borrowed until store_close(). */
 struct store *store_open(const struct kv_ops *ops, void *argument, const struct store_options *options, int64_t now_ms,
-                         enum error *error, char *problem, size_t problem_size);
+                         enum error *error, char problem[STORE_PROBLEM_BYTES]);
 void store_close(struct store **store);
 
 /* How the process before this one ended. */
@@ -38,13 +40,13 @@ enum error store_charge_crash(struct store *store, enum store_exit how, const ui
 
 /* One commit of a group: what goes in and what comes out. */
 struct store_commit {
-    struct slice ops;               /* packed operations, borrowed */
-    enum error error;               /* OK, or why nothing of it happened */
-    uint64_t failed_op;             /* index of the operation that refused */
-    uint64_t first_id;              /* first of the ids given, consecutive; 0 when none */
-    uint64_t skipped;               /* claims that were held and skipped their operations */
-    uint64_t outbox_last;           /* sequence of the last row appended; 0 when none */
-    size_t detail_size;             /* HELD: the value of the claim that is held */
+    struct slice ops;     /* packed operations, borrowed */
+    enum error error;     /* OK, or why nothing of it happened */
+    uint64_t failed_op;   /* index of the operation that refused */
+    uint64_t first_id;    /* first of the ids given, consecutive; 0 when none */
+    uint64_t skipped;     /* claims that were held and skipped their operations */
+    uint64_t outbox_last; /* sequence of the last row appended; 0 when none */
+    size_t detail_size;   /* HELD: the value of the claim that is held */
     char detail[64];
 };
 /* All of these commits, in their order, in one disk transaction with one sync; each happens whole or not at all, and

@@ -7,43 +7,35 @@
 enum { TIMER_DELIVER = 1, TIMER_STEP = 2 };
 enum { DELIVER_AGAIN_MS = 20, DELIVER_AT_MOST_MS = 60000, STEP_IDLE_MS = 1000 };
 
-struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message, enum actor_index asker,
-                                  uint64_t ticket)
+struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message, uint64_t ticket)
 {
     if (self->ask_count == self->ask_capacity) {
         self->ask_capacity = self->ask_capacity ? 2 * self->ask_capacity : 64;
         self->asks = xrealloc(self->asks, self->ask_capacity * sizeof(*self->asks));
     }
     struct store_ask *ask = &self->asks[self->ask_count++];
-    *ask = (struct store_ask){.message = message, .asker = asker, .ticket = ticket};
+    *ask = (struct store_ask){.message = message, .asker = actor_sender(self->actor), .ticket = ticket};
     return ask;
-}
-
-/* The sender says who it is; anything else is a bug of its own. */
-static enum actor_index asker_of(uint64_t asker)
-{
-    CHECK(asker < ACTOR_COUNT && asker != ACTOR_SUPERVISOR && asker != ACTOR_STORE);
-    return (enum actor_index)asker;
 }
 
 static void on_reset(void *state, const struct msg_reset *msg)
 {
     struct store_actor *self = state;
 
-    self->lives[asker_of(msg->asker)] = msg->life;
-    store_reset(self->store, asker_of(msg->asker));
+    self->lives[actor_sender(self->actor)] = msg->life;
+    store_reset(self->store, actor_sender(self->actor));
 }
 
 static void on_commit(void *state, const struct msg_commit *msg)
 {
-    struct store_ask *ask = store_actor_ask(state, MSG_COMMIT, asker_of(msg->asker), msg->ticket);
+    struct store_ask *ask = store_actor_ask(state, MSG_COMMIT, msg->ticket);
 
     buffer_append(&ask->bytes, msg->ops.data, msg->ops.size);
 }
 
 static void on_read(void *state, const struct msg_read *msg)
 {
-    struct store_ask *ask = store_actor_ask(state, MSG_READ, asker_of(msg->asker), msg->ticket);
+    struct store_ask *ask = store_actor_ask(state, MSG_READ, msg->ticket);
 
     ask->read = *msg;
     ask->space_size = msg->space.size;
@@ -53,7 +45,9 @@ static void on_read(void *state, const struct msg_read *msg)
 
 static void on_subscribe(void *state, const struct msg_subscribe *msg)
 {
-    store_subscribe(((struct store_actor *)state)->store, asker_of(msg->asker), msg->queue, msg->window);
+    struct store_actor *self = state;
+
+    store_subscribe(self->store, actor_sender(self->actor), msg->queue, msg->window);
 }
 
 static void on_release(void *state, const struct msg_release *msg)
@@ -114,13 +108,13 @@ static enum error start(void *state, struct actor *actor)
 {
     struct store_actor *self = state;
     struct store_resource *resource;
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
     enum error error;
 
     CAST_OBJ(resource, actor_resource(actor), STORE_RESOURCE_MAGIC);
     self->actor = actor;
-    self->store = store_open(resource->kv, resource->kv_argument, &resource->options, actor_wall(actor), &error,
-                             problem, sizeof(problem));
+    self->store =
+        store_open(resource->kv, resource->kv_argument, &resource->options, actor_wall(actor), &error, problem);
     if (self->store == NULL) {
         ACTOR_LOG(actor, LOG_ERROR, "store-not-opened", L_ERROR(error), L_STR("problem", problem));
         actor_fail(actor, error, problem);
@@ -293,10 +287,10 @@ static void on_timer(void *state, uint64_t timer)
 }
 
 static const union msg_handler handlers[MSG_COUNT] = {
-    [MSG_QUIESCE] = {.quiesce = on_quiesce},     [MSG_COMMAND] = {.command = store_on_command},
-    [MSG_RESET] = {.reset = on_reset},           [MSG_COMMIT] = {.commit = on_commit},
-    [MSG_READ] = {.read = on_read},              [MSG_SUBSCRIBE] = {.subscribe = on_subscribe},
-    [MSG_RELEASE] = {.release = on_release},     [MSG_GATE] = {.gate = on_gate},
+    [MSG_QUIESCE] = {.quiesce = on_quiesce}, [MSG_COMMAND] = {.command = store_on_command},
+    [MSG_RESET] = {.reset = on_reset},       [MSG_COMMIT] = {.commit = on_commit},
+    [MSG_READ] = {.read = on_read},          [MSG_SUBSCRIBE] = {.subscribe = on_subscribe},
+    [MSG_RELEASE] = {.release = on_release}, [MSG_GATE] = {.gate = on_gate},
 };
 
 const struct actor_spec store_actor_spec = {

@@ -34,8 +34,7 @@ struct store_actor {
     } checks[STORE_CHECKS_MAX];
 };
 
-struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message, enum actor_index asker,
-                                  uint64_t ticket);
+struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message, uint64_t ticket);
 /* store_commands.c */
 void store_on_command(void *self, const struct msg_command *msg);
 void store_command_committed(struct store_actor *self, const struct store_ask *ask, const struct store_commit *commit);

@@ -36,8 +36,8 @@ static json_t *job_json(const struct record_job_view *view)
                             "queue", json_slice(view->queue), "state", job_state_name((enum job_state)view->state),
                             "error", error_name(view->error), "priority", (json_int_t)view->priority, "created_ms",
                             (json_int_t)view->created_ms, "attempt", (json_int_t)view->attempt, "crashes",
-                            (json_int_t)view->crashes, "payload_bytes", (json_int_t)view->payload_bytes,
-                            "content_type", json_slice(view->content_type), "run", (json_int_t)view->run);
+                            (json_int_t)view->crashes, "payload_bytes", (json_int_t)view->payload_bytes, "content_type",
+                            json_slice(view->content_type), "run", (json_int_t)view->run);
 
     if (view->due_ms != INT64_MAX)
         json_object_set_new(job, "due_ms", json_integer(view->due_ms));
@@ -108,8 +108,8 @@ static void job_show(struct store_actor *self, uint64_t ticket, const json_t *ar
     struct record_job_view view;
 
     if (error != ERROR_OK || !record_take_job_view(&wire, &view)) {
-        refuse(self, ticket, error, error == ERROR_NOT_FOUND ? "no such job: it is done, or never was"
-                                                             : error_doc(error));
+        refuse(self, ticket, error,
+               error == ERROR_NOT_FOUND ? "no such job: it is done, or never was" : error_doc(error));
         return;
     }
     json_t *body = job_json(&view);
@@ -163,8 +163,8 @@ static void books(struct store_actor *self, uint64_t ticket, const json_t *argum
         request.from = buffer_slice(&from);
     }
     buffer_free(&from);
-    answer(self, ticket, error, json_pack("{s:o, s:b}", "books", sums, "complete",
-                                          error == ERROR_OK && self->page.next.size == 0));
+    answer(self, ticket, error,
+           json_pack("{s:o, s:b}", "books", sums, "complete", error == ERROR_OK && self->page.next.size == 0));
 }
 
 void store_command_committed(struct store_actor *self, const struct store_ask *ask, const struct store_commit *commit)
@@ -240,18 +240,14 @@ static void dispatch(struct store_actor *self, const struct msg_command *msg, co
         begin_check(self, msg->ticket);
         return;
     case COMMAND_JOB_REVIVE:
-        op_put_revive(&ops, &(struct op_revive){
-                                .job = id_of(arguments),
-                                .forget_state = json_is_true(json_object_get(arguments, "resend"))});
-        break;
-    case COMMAND_JOB_CANCEL:
-        op_put_cancel(&ops, &(struct op_cancel){id_of(arguments)});
+        op_put_revive(&ops, &(struct op_revive){.job = id_of(arguments),
+                                                .forget_state = json_is_true(json_object_get(arguments, "resend"))});
         break;
     default:
         refuse(self, msg->ticket, ERROR_UNSUPPORTED, "not a command of the store");
         return;
     }
-    store_actor_ask(self, MSG_COMMAND, ACTOR_SUPERVISOR, msg->ticket)->bytes = ops;
+    store_actor_ask(self, MSG_COMMAND, msg->ticket)->bytes = ops;
 }
 
 void store_on_command(void *state, const struct msg_command *msg)

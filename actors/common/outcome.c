@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "actors/common/outcome.h"
-#include <stdio.h>
+#include "actors/common/step_event.h"
 
-enum { PAUSE_MS_FIRST = 5000, PAUSE_MS_MAX = 300000, DOUBLINGS_MAX = 30, FLOW_PRIORITY = 2 };
+enum { PAUSE_MS_FIRST = 5000, PAUSE_MS_MAX = 300000, DOUBLINGS_MAX = 30 };
 
 int64_t outcome_pause(int64_t first_ms, int64_t max_ms, uint64_t attempt, uint64_t random)
 {
@@ -67,26 +67,13 @@ struct outcome outcome_of(const struct outcome_job *job, const struct step *step
 static void put_step_done(struct buffer *ops, const struct outcome_job *job, enum error error, struct slice result,
                           struct slice detail)
 {
-    struct buffer payload = {NULL, 0, 0};
-    char key[24];
-
-    if (job->run == 0)
-        return;
-    snprintf(key, sizeof(key), "%llu", (unsigned long long)job->run);
-    payload_put_step_done(&payload, &(struct payload_step_done){.run = job->run,
-                                                                .step = job->step,
-                                                                .job = job->id,
-                                                                .error = error,
-                                                                .result = error == ERROR_OK ? result : SLICE("null"),
-                                                                .detail = detail});
-    op_put_push(ops, &(struct op_push){.queue = SLICE("flow"),
-                                       .priority = FLOW_PRIORITY,
-                                       .key = slice_of(key),
-                                       .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
-                                       .payload = buffer_slice(&payload),
-                                       .run = job->run,
-                                       .step = job->step});
-    buffer_free(&payload);
+    if (job->run != 0)
+        step_event_put(ops, &(struct payload_step_done){.run = job->run,
+                                                        .step = job->step,
+                                                        .job = job->id,
+                                                        .error = error,
+                                                        .result = error == ERROR_OK ? result : SLICE("null"),
+                                                        .detail = detail});
 }
 
 void outcome_put(struct buffer *ops, const struct outcome_job *job, const struct outcome *outcome, struct slice result,

@@ -45,11 +45,14 @@ static struct worker *worker_of(void *self)
 
 /* ---- the table ---- */
 
+/* Takes the job into the hand: a crash and the lines written from here on are its own. */
 static struct worker_job *job_by_ticket(struct worker *worker, uint64_t ticket, enum worker_phase phase)
 {
     for (size_t i = 0; i < worker->job_room; i++)
-        if (worker->jobs[i].phase == phase && worker->jobs[i].ticket == ticket)
+        if (worker->jobs[i].phase == phase && worker->jobs[i].ticket == ticket) {
+            actor_hand(worker->actor, worker->jobs[i].id, worker->jobs[i].run);
             return &worker->jobs[i];
+        }
     return NULL;
 }
 
@@ -98,7 +101,7 @@ static void report(struct worker *worker, struct worker_job *job, enum error out
     msg.day_quota = usage != NULL && usage->day_quota;
     /* A report that gets lost makes the limiter count the call as under way for longer: never too little. */
     if (send_usage(worker->actor, ACTOR_LIMITER, &msg) != ERROR_OK)
-        ACTOR_LOG(worker->actor, LOG_WARN, "usage_not_reported", L_TEXT("gate", msg.gate));
+        ACTOR_LOG(worker->actor, LOG_WARN, "usage-not-reported", L_TEXT("gate", msg.gate));
 }
 
 static void job_release(struct worker *worker, struct worker_job *job)
@@ -133,18 +136,18 @@ static void job_commit(struct worker *worker, struct worker_job *job)
 
 static void log_end(struct worker *worker, const struct worker_job *job, const struct outcome *outcome)
 {
-    static const char *const events[] = {[OUTCOME_DONE] = "step_done",
-                                         [OUTCOME_FAILED] = "step_failed",
-                                         [OUTCOME_RETRY] = "step_again",
-                                         [OUTCOME_PARK] = "step_parked",
-                                         [OUTCOME_DOUBT] = "step_doubted"};
+    static const char *const events[] = {[OUTCOME_DONE] = "step-done",
+                                         [OUTCOME_FAILED] = "step-failed",
+                                         [OUTCOME_RETRY] = "step-again",
+                                         [OUTCOME_PARK] = "step-parked",
+                                         [OUTCOME_DOUBT] = "step-doubted"};
     bool needs_person = outcome->kind == OUTCOME_DOUBT || error_class(outcome->error) == RETRY_HUMAN;
     enum log_level level = outcome->kind == OUTCOME_DONE                     ? LOG_DEBUG
                            : needs_person || outcome->kind == OUTCOME_FAILED ? LOG_WARN
                                                                              : LOG_INFO;
 
-    ACTOR_LOG(worker->actor, level, events[outcome->kind], L_ERROR(outcome->error), L_U64("job_id", job->id),
-              L_STR("step", job->step_name), L_U64("attempt", job->attempt));
+    ACTOR_LOG(worker->actor, level, events[outcome->kind], L_ERROR(outcome->error), L_STR("step", job->step_name),
+              L_U64("attempt", job->attempt));
 }
 
 /* The step has ended one way or another: says so in one commit. */
@@ -194,7 +197,6 @@ static void job_call(struct worker *worker, struct worker_job *job)
 {
     uint64_t ticket = actor_ticket(worker->actor);
 
-    actor_hand(worker->actor, job->id, job->run);
     if (actor_request(worker->actor, ticket, &job->step.call) != ERROR_OK) {
         report(worker, job, ERROR_SHUTDOWN, NULL);
         job_fail(worker, job, ERROR_FULL, "too many calls are out");
@@ -231,10 +233,7 @@ static void job_go(struct worker *worker, struct worker_job *job)
 
 static void job_ask(struct worker *worker, struct worker_job *job)
 {
-    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor),
-                                 .gate = slice_of(job->gate),
-                                 .cost = 1,
-                                 .asker = worker->actor->spec->index};
+    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor), .gate = slice_of(job->gate), .cost = 1};
 
     if (ask.gate.size == 0) {
         job_go(worker, job);
@@ -314,7 +313,7 @@ static void on_job(void *self, const struct msg_job *msg)
     /* Past the window a lease may still be on its way from before the window changed. */
     if (job == NULL || worker->is_quiescing) {
         if (send_release(worker->actor, ACTOR_STORE, &(struct msg_release){msg->id, msg->fence}) != ERROR_OK)
-            ACTOR_LOG(worker->actor, LOG_WARN, "release_not_sent", L_U64("job_id", msg->id));
+            actor_log(worker->actor, LOG_WARN, "release-not-sent", NULL, 0);
         return;
     }
     *job = (struct worker_job){.phase = PHASE_PERMIT,
@@ -362,7 +361,7 @@ static void note_committed(struct worker *worker, struct worker_job *job, enum e
         job->has_note = true;
         job_call(worker, job);
     } else if (error == ERROR_FENCED) {
-        ACTOR_LOG(worker->actor, LOG_WARN, "lease_lost", L_U64("job_id", job->id));
+        actor_log(worker->actor, LOG_WARN, "lease-lost", NULL, 0);
         report(worker, job, ERROR_SHUTDOWN, NULL);
         job_forget(worker, job);
     } else
@@ -384,10 +383,10 @@ static void on_committed(void *self, const struct msg_committed *msg)
     if (msg->error == ERROR_OK) {
         job_forget(worker, job);
     } else if (msg->error == ERROR_FENCED || msg->error == ERROR_NOT_FOUND) {
-        ACTOR_LOG(worker->actor, LOG_WARN, "lease_lost", L_U64("job_id", job->id));
+        actor_log(worker->actor, LOG_WARN, "lease-lost", NULL, 0);
         job_forget(worker, job);
     } else {
-        ACTOR_LOG(worker->actor, LOG_WARN, "outcome_not_written", L_ERROR(msg->error), L_U64("job_id", job->id));
+        ACTOR_LOG(worker->actor, LOG_WARN, "outcome-not-written", L_ERROR(msg->error));
         job->ticket = 0;
         actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, actor_now(worker->actor) + AGAIN_MS);
     }

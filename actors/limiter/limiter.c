@@ -12,7 +12,8 @@ enum { ASKS_MAX = 64, AGAIN_MS = 1000, TELL_AGAIN_MS = 100, UNKNOWN_NAMES_MAX = 
 static const int64_t HOLD_MS_MIN = 5000, HOLD_MS_UNTOLD_MAX = 600000, HOLD_MS_MAX = 3600000, HOLD_DAY_MS_MAX = 90000000;
 
 struct ask {
-    uint64_t ticket, asker;
+    uint64_t ticket;
+    enum actor_index asker;
     int64_t cost;
 };
 
@@ -84,7 +85,7 @@ static enum error gate_check(struct limiter *limiter, struct gate *gate, int64_t
 
 static void permit(struct limiter *limiter, const struct ask *ask, enum error error, int64_t retry_ms)
 {
-    CHECK(send_permit(limiter->actor, (enum actor_index)ask->asker,
+    CHECK(send_permit(limiter->actor, ask->asker,
                       &(struct msg_permit){.ticket = ask->ticket, .error = error, .retry_ms = retry_ms}) == ERROR_OK);
     if (error == ERROR_OK)
         actor_count(limiter->actor, METRIC_PERMITS_GRANTED, 0, 1);
@@ -211,7 +212,7 @@ static void on_permit_ask(void *self, const struct msg_permit_ask *msg)
 {
     struct limiter *limiter = limiter_of(self);
     struct gate *gate = gate_find(limiter, msg->gate);
-    struct ask ask = {msg->ticket, msg->asker, msg->cost > INT32_MAX ? 0 : (int64_t)msg->cost};
+    struct ask ask = {msg->ticket, actor_sender(limiter->actor), msg->cost > INT32_MAX ? 0 : (int64_t)msg->cost};
 
     if (gate == NULL)
         permit(limiter, &ask, ERROR_INVALID, 0);
@@ -267,7 +268,7 @@ static void on_usage(void *self, const struct msg_usage *msg)
         gate->limited_in_a_row = 0;
     if (breaker_learn(&gate->breaker, clock.now_ms, msg->outcome)) {
         actor_count(limiter->actor, METRIC_BREAKER_OPENED, 0, 1);
-        ACTOR_LOG(limiter->actor, LOG_WARN, "breaker_open", L_TEXT("gate", msg->gate), L_ERROR(msg->outcome),
+        ACTOR_LOG(limiter->actor, LOG_WARN, "breaker-open", L_TEXT("gate", msg->gate), L_ERROR(msg->outcome),
                   L_I64("pause_ms", gate->breaker.pause_ms));
     }
     gate_serve(limiter, gate);
@@ -315,7 +316,7 @@ static void on_page(void *self, const struct msg_page *msg)
     if (msg->error != ERROR_NOT_FOUND) {
         bool known = msg->error == ERROR_OK && record_take_space_entry(&wire, &entry);
         if (!budget_load(&gate->budget, &clock, known ? entry.value : (struct slice){NULL, 0}))
-            ACTOR_LOG(limiter->actor, LOG_WARN, "budget_unreadable", L_STR("gate", gate->limit->gate));
+            ACTOR_LOG(limiter->actor, LOG_WARN, "budget-unreadable", L_STR("gate", gate->limit->gate));
     }
     gate->is_ready = true;
     gate_serve(limiter, gate);
@@ -334,7 +335,7 @@ static void on_gate_wanted(void *self, const struct msg_gate_wanted *msg)
     }
     for (size_t i = 0; i < limiter->gate_count && names.size < UNKNOWN_NAMES_MAX; i++)
         buffer_printf(&names, "%s%s", i ? " " : "", limiter->gates[i].limit->gate);
-    ACTOR_LOG(limiter->actor, LOG_WARN, "gate_unknown", L_TEXT("gate", msg->gate),
+    ACTOR_LOG(limiter->actor, LOG_WARN, "gate-unknown", L_TEXT("gate", msg->gate),
               L_TEXT("configured", buffer_slice(&names)));
     buffer_free(&names);
 }

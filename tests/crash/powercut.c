@@ -34,6 +34,7 @@ struct replay {
     uint64_t random;
     const char *folder;
     uint64_t states, failures;
+    bool named; /* the file has its name: before, a cut leaves none */
     bool lying; /* the disk says that it has synced and has not: must be found out */
 };
 
@@ -115,12 +116,15 @@ static void check_image(struct replay *replay, enum mode mode, size_t at)
     char path[512], problem[256] = "";
 
     snprintf(path, sizeof(path), "%s/data.mdb", replay->folder);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    CHECK(fd >= 0 && write(fd, replay->image, replay->image_size) == (ssize_t)replay->image_size);
-    close(fd);
+    unlink(path);
+    if (replay->named) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        CHECK(fd >= 0 && write(fd, replay->image, replay->image_size) == (ssize_t)replay->image_size);
+        close(fd);
+    }
     pid_t child = fork();
     if (child == 0) {
-        struct store *store = powercut_open(replay->folder, problem, sizeof(problem));
+        struct store *store = powercut_open(replay->folder, problem);
         int64_t count = store ? powercut_verify(store, problem, sizeof(problem)) : -1;
         bool ok = count >= replay->acknowledged && count <= replay->attempted;
         if (!ok && !replay->lying)
@@ -139,6 +143,10 @@ static void step(struct replay *replay, const struct event *event)
     switch (event->type) {
     case 'A':
         replay->acknowledged = event->offset;
+        break;
+    case 'R':
+        /* The name may or may not be on disk before the folder is synced; either is a state of its own. */
+        replay->named = true;
         break;
     case 'W':
     case 'D':
@@ -203,7 +211,7 @@ static int run_replay(char **argv, bool lying)
 static int run_work(const char *folder, uint64_t commits)
 {
     char problem[256] = "", line[32];
-    struct store *store = powercut_open(folder, problem, sizeof(problem));
+    struct store *store = powercut_open(folder, problem);
 
     if (store == NULL) {
         fprintf(stderr, "powercut: %s\n", problem);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Preloaded into powercut-work: writes down everything that happens to data.mdb, in order, and each acknowledgement the
  * program prints. Records: type, offset, size, bytes. W write, D write through an O_DSYNC descriptor, S sync,
- * T truncate, A acknowledged number. */
+ * T truncate, R the file gets its name (before, a cut leaves no file), A acknowledged number. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -141,6 +142,17 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
     }
 SYNC(fdatasync)
 SYNC(fsync)
+
+int rename(const char *old, const char *name)
+{
+    int (*next)(const char *, const char *) = (int (*)(const char *, const char *))real("rename");
+    size_t size = strlen(name);
+    int rc = next(old, name);
+
+    if (rc == 0 && size >= 8 && strcmp(name + size - 8, "data.mdb") == 0)
+        record('R', 0, 0, NULL);
+    return rc;
+}
 
 int ftruncate(int fd, off_t size)
 {

@@ -9,16 +9,16 @@
 enum { OPEN_JOBS = 5, PAYLOAD_MAX = 6000 };
 static const int64_t now_ms = 1772409600000;
 
-struct store *powercut_open(const char *folder, char *problem, size_t size)
+struct store *powercut_open(const char *folder, char problem[STORE_PROBLEM_BYTES])
 {
     static struct kv_lmdb_options lmdb;
     struct store_options options = {.box = 1};
     enum error error;
 
     lmdb = (struct kv_lmdb_options){.directory = folder, .bound_bytes = 16 << 20};
-    struct store *store = store_open(&kv_lmdb_ops, &lmdb, &options, now_ms, &error, problem, size);
+    struct store *store = store_open(&kv_lmdb_ops, &lmdb, &options, now_ms, &error, problem);
     if (store == NULL && problem[0] == '\0')
-        snprintf(problem, size, "open: %s", error_name(error));
+        snprintf(problem, STORE_PROBLEM_BYTES, "open: %s", error_name(error));
     return store;
 }
 

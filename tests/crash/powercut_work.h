@@ -4,7 +4,7 @@
 #include "store/store.h"
 
 /* Opens the store in `folder` (made when missing). NULL with a line in `problem`. */
-struct store *powercut_open(const char *folder, char *problem, size_t size);
+struct store *powercut_open(const char *folder, char problem[STORE_PROBLEM_BYTES]);
 /* Commit number n (from 1); true when it is on disk. Commit n pushes job n, finishes job n - 5, claims, counts, books,
  * appends, puts and writes a run. */
 bool powercut_commit(struct store *store, uint64_t n);

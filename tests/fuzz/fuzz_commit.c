@@ -52,9 +52,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct store_options options = {.box = 0};
     struct kv_memory_disk *disk = kv_memory_disk_new(1 << 20);
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
     enum error error;
-    struct store *store = store_open(&kv_memory_ops, disk, &options, NOW_MS, &error, problem, sizeof(problem));
+    struct store *store = store_open(&kv_memory_ops, disk, &options, NOW_MS, &error, problem);
 
     CHECK(store != NULL);
     store_subscribe(store, ACTOR_PUBLISHER, SLICE("q"), 4);

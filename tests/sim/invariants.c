@@ -159,8 +159,7 @@ void sim_judge(struct sim *sim)
     if (cloud_delivery_pending(sim->cloud) != 0)
         sim_breach(sim, "I3: %zu webhooks are still not delivered", cloud_delivery_pending(sim->cloud));
     sim_crash(sim);
-    struct store *store =
-        store_open(&kv_memory_ops, sim->disk, &options, sim->now_ms, &error, problem, sizeof(problem));
+    struct store *store = store_open(&kv_memory_ops, sim->disk, &options, sim->now_ms, &error, problem);
     if (store == NULL) {
         sim_breach(sim, "I7: the store does not open: %s", problem);
         return;

@@ -77,8 +77,7 @@ static void begin_life(struct sim_actor *actor)
         actor->owed[from] = 0;
     }
     if (base->spec->index != ACTOR_STORE)
-        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life, .asker = base->spec->index}) ==
-              ERROR_OK);
+        CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life}) == ERROR_OK);
     actor->alive = true;
     actor->restart_ms = 0;
     enum error error = base->spec->start(base->self, base);
@@ -108,6 +107,7 @@ void sim_boot(struct sim *sim)
                                      .spec = spec,
                                      .config = sim->config,
                                      .metrics = &actor->metrics,
+                                     .sender = ACTOR_COUNT,
                                      .self = xcalloc(1, spec->state_size)};
     }
     wiring_store_memory(&sim->store, sim->disk);
@@ -173,7 +173,7 @@ static bool deliver_one(struct sim *sim, struct sim_actor *actor)
             actor->owed[from]++;
         sim_trace(sim, &sim->now_ms, sizeof(sim->now_ms));
         sim_trace(sim, frame->data, frame->size);
-        actor_deliver(&actor->base, bytes);
+        actor_deliver(&actor->base, (enum actor_index)from, bytes);
         free(frame);
         return true;
     }

@@ -145,6 +145,7 @@ void sim_run(struct sim *sim, unsigned days)
     for (unsigned day = 1; day <= days && sim->breach[0] == '\0'; day++)
         run_until(sim, start + (int64_t)day * DAY_MS);
     sim->calm = true;
+    kv_memory_disk_fail(sim->disk, 0, KV_FAULT_LOST);
     sim->wall_offset_ms = 0;
     run_until(sim, sim->now_ms + DRAIN_MS);
     if (sim->breach[0] == '\0')

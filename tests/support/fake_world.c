@@ -361,10 +361,23 @@ static void turn_end(struct fake *fake)
 
 /* --- messages --- */
 
+/* The first actor that may send it: who asks a limiter first is the publisher. */
+static enum actor_index sender_of(struct slice frame)
+{
+    uint64_t ticket;
+    enum msg_id id = msg_peek(frame, &ticket);
+    unsigned sender = 0;
+
+    CHECK(id < MSG_COUNT);
+    while (!(msg_info[id].from & 1u << sender))
+        sender++;
+    return (enum actor_index)sender;
+}
+
 static void deliver(struct fake *fake, struct buffer *frame)
 {
     if (is_alive(fake)) {
-        actor_deliver(&fake->actor, buffer_slice(frame));
+        actor_deliver(&fake->actor, sender_of(buffer_slice(frame)), buffer_slice(frame));
         turn_end(fake);
     }
     buffer_free(frame);

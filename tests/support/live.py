@@ -580,8 +580,10 @@ def mail_server(folder, port):
     drop*@ kept and its answer lost; mail-mode.json gives chances for all others."""
     from aiosmtpd.controller import Controller
     from aiosmtpd.smtp import AuthResult
+    import logging
     import ssl
 
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
     folder = pathlib.Path(folder)
     password = (folder / "secrets/mail.password").read_text(encoding="utf-8").strip()
 

@@ -78,7 +78,6 @@ static const struct fake_request *call(struct bench *bench)
     struct msg_permit_ask ask;
 
     assert_true(fake_take_permit_ask(bench->fake, &ask));
-    assert_int_equal(ask.asker, ACTOR_AI_WORKER);
     fake_deliver_permit(bench->fake, &(struct msg_permit){.ticket = ask.ticket});
     assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0); /* repeating it does no harm: no note */
     assert_non_null(fake_request_next(bench->fake));

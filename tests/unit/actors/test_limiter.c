@@ -58,7 +58,7 @@ static void ask(struct bench *bench, const char *gate, uint64_t ticket)
 {
     fake_deliver_permit_ask(
         bench->fake,
-        &(struct msg_permit_ask){.ticket = ticket, .gate = slice_of(gate), .cost = 1, .asker = ACTOR_AI_WORKER});
+        &(struct msg_permit_ask){.ticket = ticket, .gate = slice_of(gate), .cost = 1});
 }
 
 static void usage(struct bench *bench, const char *gate, enum error outcome, int64_t retry_after_ms, bool day)
@@ -257,7 +257,7 @@ static void test_wanted_gates_are_answered(void **state)
     assert_int_equal(gate_told(bench, "smtp/default"), 1);
     fake_deliver_gate_wanted(bench->fake, &(struct msg_gate_wanted){SLICE("smpt/default")});
     assert_int_equal(gate_told(bench, "smpt/default"), -1);
-    assert_int_equal(fake_logged(bench->fake, "gate_unknown"), 1);
+    assert_int_equal(fake_logged(bench->fake, "gate-unknown"), 1);
 }
 
 static void test_limits_command_tells_the_truth(void **state)

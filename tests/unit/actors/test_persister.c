@@ -27,14 +27,36 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Starts, and lets the sink say its cursor. */
-static void begin(struct fake *fake, uint64_t cursor)
+/* Answers the READ of how far rows were trimmed; NULL: they never were. */
+static void watermark(struct fake *fake, const char *value)
+{
+    struct buffer row = {NULL, 0, 0};
+    struct msg_read read;
+
+    assert_true(fake_take_read(fake, &read));
+    assert_int_equal(read.what, READ_SPACE_GET);
+    assert_true(slice_is(read.space, "sinks") && slice_is(read.from, "sqlite"));
+    if (value != NULL)
+        record_put_space_entry(
+            &row, &(struct record_space_entry){.key = read.from, .version = 1, .value = slice_of(value)});
+    fake_page(fake, read.ticket, value != NULL ? ERROR_OK : ERROR_NOT_FOUND, &row, value != NULL);
+    buffer_free(&row);
+}
+
+/* Starts, lets the sink say its cursor and the store how far it trimmed. */
+static void begin_trimmed(struct fake *fake, uint64_t cursor, const char *trimmed)
 {
     assert_int_equal(fake_start(fake), ERROR_OK);
     const struct fake_batch *batch = fake_batch_next(fake);
     assert_non_null(batch);
     assert_int_equal(batch->count, 0);
     fake_sink_done(fake, batch->ticket, ERROR_OK, cursor);
+    watermark(fake, trimmed);
+}
+
+static void begin(struct fake *fake, uint64_t cursor)
+{
+    begin_trimmed(fake, cursor, NULL);
 }
 
 /* Answers the READ under way with the rows first..last and returns after which sequence it asked. */
@@ -110,10 +132,12 @@ static void test_full_store_inbox(void **state)
     struct fake *fake = *state;
 
     fake->send_error[MSG_READ] = ERROR_FULL;
-    begin(fake, 0);
+    assert_int_equal(fake_start(fake), ERROR_OK);
+    fake_sink_done(fake, fake_batch_next(fake)->ticket, ERROR_OK, 0);
     assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
     fake->send_error[MSG_READ] = ERROR_OK;
     fake_advance(fake, 1000);
+    watermark(fake, NULL);
     assert_int_equal(page(fake, 1, 2), 0);
     written(fake, 1, 2);
 }
@@ -140,11 +164,39 @@ static void test_sink_deleted(void **state)
 {
     struct fake *fake = *state;
 
-    begin(fake, 0);
-    assert_int_equal(page(fake, 41, 42), 0);
+    begin_trimmed(fake, 0, "40");
     assert_int_equal(fake_logged(fake, "rows-trimmed-before"), 1);
+    assert_int_equal(page(fake, 41, 42), 0);
     written(fake, 41, 42);
     assert_int_equal(page(fake, 0, 0), 42);
+}
+
+static void test_gaps_are_no_loss(void **state)
+{
+    struct fake *fake = *state;
+
+    begin_trimmed(fake, 7, "7");
+    assert_int_equal(page(fake, 0, 0), 6);
+    assert_int_equal(page(fake, 0, 0), 0);
+    assert_int_equal(page(fake, 900, 901), 7); /* jobs took the numbers between */
+    written(fake, 900, 901);
+    assert_int_equal(fake_logged(fake, "rows-trimmed-before"), 0);
+    fake_forget(fake);
+    begin_trimmed(fake, 0, "seven"); /* nobody can tell, and the next trim mends it */
+    assert_int_equal(fake_logged(fake, "rows-trimmed-before"), 0);
+}
+
+static void test_nothing_is_trimmed_before_the_watermark_is_known(void **state)
+{
+    struct fake *fake = *state;
+    struct msg_read read;
+
+    assert_int_equal(fake_start(fake), ERROR_OK);
+    fake_sink_done(fake, fake_batch_next(fake)->ticket, ERROR_OK, 9);
+    assert_true(fake_take_read(fake, &read));
+    fake_page(fake, read.ticket, ERROR_IO, NULL, 0);
+    fake_deliver_quiesce(fake, &(struct msg_quiesce){.deadline_ms = 1});
+    assert_int_equal(fake_sent_count(fake, MSG_COMMIT), 0);
 }
 
 static void test_store_put_back(void **state)
@@ -178,7 +230,7 @@ static void test_store_new_while_running(void **state)
 static void test_trim_lags(void **state)
 {
     struct fake *fake = *state;
-    struct op ops[1];
+    struct op ops[2];
     uint64_t ticket, sequence = 0;
 
     begin(fake, 0);
@@ -187,16 +239,19 @@ static void test_trim_lags(void **state)
         page(fake, sequence + 1, sequence + 200);
         written(fake, sequence + 1, sequence + 200);
     }
-    assert_int_equal(fake_take_ops(fake, &ticket, ops, 1), 1);
+    assert_int_equal(fake_take_ops(fake, &ticket, ops, 2), 2);
     assert_int_equal(ops[0].id, OP_TRIM);
     assert_int_equal(ops[0].trim.sequence, 1000);
+    assert_int_equal(ops[1].id, OP_PUT);
+    assert_true(slice_is(ops[1].put.space, "sinks") && slice_is(ops[1].put.key, "sqlite"));
+    assert_true(slice_is(ops[1].put.value, "1000"));
     page(fake, 1001, 1200);
     written(fake, 1001, 1200);
     assert_int_equal(fake_sent_count(fake, MSG_COMMIT), 0); /* one at a time */
     fake_committed(fake, ticket, ERROR_OK, 0);
     page(fake, 0, 0);
     fake_advance(fake, 30000);
-    assert_int_equal(fake_take_ops(fake, &ticket, ops, 1), 1);
+    assert_int_equal(fake_take_ops(fake, &ticket, ops, 2), 2);
     assert_int_equal(ops[0].trim.sequence, 1200);
     fake_committed(fake, ticket, ERROR_IO, 0);
     assert_int_equal(fake_logged(fake, "trim-refused"), 1);
@@ -240,6 +295,7 @@ static void test_cursor_cannot_be_read(void **state)
     fake_advance(fake, 1000);
     assert_int_equal(fake_batch_next(fake)->count, 0);
     fake_sink_done(fake, fake_batch_next(fake)->ticket, ERROR_OK, 0);
+    watermark(fake, NULL);
     assert_int_equal(page(fake, 1, 4), 0);
 }
 
@@ -272,13 +328,13 @@ static void test_unreadable_outbox(void **state)
 static void test_quiesce_ends_the_batch(void **state)
 {
     struct fake *fake = *state;
-    struct op ops[1];
+    struct op ops[2];
 
     begin(fake, 0);
     page(fake, 1, 5);
     fake_deliver_quiesce(fake, &(struct msg_quiesce){.deadline_ms = 1});
     written(fake, 1, 5);
-    assert_int_equal(fake_take_ops(fake, NULL, ops, 1), 1);
+    assert_int_equal(fake_take_ops(fake, NULL, ops, 2), 2);
     assert_int_equal(ops[0].trim.sequence, 5);
     assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
 }
@@ -304,7 +360,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_rows_in_order), TEST(test_lost_wake_up), TEST(test_full_store_inbox), TEST(test_cursor_after_crash),
-        TEST(test_sink_deleted), TEST(test_store_put_back), TEST(test_store_new_while_running), TEST(test_trim_lags),
+        TEST(test_sink_deleted), TEST(test_gaps_are_no_loss), TEST(test_nothing_is_trimmed_before_the_watermark_is_known), TEST(test_store_put_back), TEST(test_store_new_while_running), TEST(test_trim_lags),
         TEST(test_sink_errors_back_off), TEST(test_cursor_cannot_be_read), TEST(test_corrupt_sink_ends_the_life),
         TEST(test_unreadable_outbox), TEST(test_quiesce_ends_the_batch), TEST(test_commands_and_jobs_are_not_ours),
     };

@@ -494,6 +494,155 @@ static void test_commands_tell_runs_without_personal_data(void **state)
     bench_free(bench);
 }
 
+static bool is_step_done(const struct op *op, uint64_t job, enum error error)
+{
+    struct payload payload;
+
+    return op->id == OP_PUSH && slice_is(op->push.queue, "flow") && slice_is(op->push.key, "1000") &&
+           op->push.run == 1000 && payload_take(op->push.payload, &payload) && payload.id == PAYLOAD_STEP_DONE &&
+           payload.step_done.run == 1000 && payload.step_done.job == job && payload.step_done.error == error &&
+           slice_is(payload.step_done.step, "thanks");
+}
+
+/* Asks for `job cancel` and answers the READ of the job. */
+static void cancel(struct bench *bench, const struct record_job_view *job)
+{
+    struct buffer row = {NULL, 0, 0};
+    struct msg_read read;
+
+    fake_deliver_command(bench->fake, &(struct msg_command){7, COMMAND_JOB_CANCEL, SLICE("{\"id\":1001}")});
+    assert_true(fake_take_read(bench->fake, &read));
+    assert_int_equal(read.what, READ_JOB);
+    assert_int_equal(read.id, 1001);
+    if (job != NULL)
+        record_put_job_view(&row, job);
+    fake_page(bench->fake, read.ticket, job != NULL ? ERROR_OK : ERROR_NOT_FOUND, &row, job != NULL);
+    buffer_free(&row);
+}
+
+static void assert_cancel_answered(struct bench *bench, enum error error, const char *message)
+{
+    struct msg_command_done done;
+
+    assert_true(fake_take_command_done(bench->fake, &done));
+    assert_int_equal(done.ticket, 7);
+    assert_int_equal(done.error, error);
+    assert_non_null(memmem(done.body.data, done.body.size, message, strlen(message)));
+}
+
+static void test_cancelled_job_tells_its_run(void **state)
+{
+    struct bench *bench = bench_new(order_text, NULL);
+    struct record_job_view job = {
+        .id = 1001, .queue = SLICE("ai"), .state = JOB_PARKED, .run = 1000, .step = SLICE("thanks")};
+
+    (void)state;
+    begin(bench);
+    cancel(bench, &job);
+    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMAND_DONE), 0); /* not before it is on disk */
+    take(bench);
+    assert_int_equal(bench->op_count, 2);
+    assert_int_equal(bench->ops[0].id, OP_CANCEL);
+    assert_int_equal(bench->ops[0].cancel.job, 1001);
+    assert_true(is_step_done(&bench->ops[1], 1001, ERROR_CANCELLED));
+    settle(bench, ERROR_OK, 0);
+    assert_cancel_answered(bench, ERROR_OK, "\"done\":true");
+    step_done(bench, "thanks", 1001, ERROR_CANCELLED, "null");
+    assert_record(bench, "steps.thanks.state", "else");
+    bench_free(bench);
+}
+
+static void test_cancel_of_jobs_without_a_waiting_step(void **state)
+{
+    struct bench *bench = bench_new(order_text, NULL);
+    struct buffer payload = {NULL, 0, 0};
+    struct record_job_view job = {.id = 1001, .queue = SLICE("loose"), .state = JOB_READY};
+
+    (void)state;
+    ids(bench);
+    cancel(bench, &job);
+    take(bench);
+    assert_int_equal(bench->op_count, 1);
+    settle(bench, ERROR_HELD, 0); /* a worker took it meanwhile */
+    assert_cancel_answered(bench, ERROR_HELD, "being worked on");
+    payload_put_alarm(&payload, &(struct payload_alarm){1000, SLICE("thanks"), 1002});
+    job = (struct record_job_view){.id = 1001, .queue = SLICE("flow"), .state = JOB_WAITING, .run = 1000};
+    job.payload = buffer_slice(&payload);
+    cancel(bench, &job);
+    take(bench);
+    assert_int_equal(bench->op_count, 1); /* the step is still waited for */
+    settle(bench, ERROR_OK, 0);
+    assert_cancel_answered(bench, ERROR_OK, "done");
+    buffer_clear(&payload);
+    payload_put_step_done(&payload, &(struct payload_step_done){1000, SLICE("thanks"), 1002, ERROR_OK, SLICE("{}"),
+                                                                SLICE("")});
+    job.step = SLICE("thanks");
+    job.payload = buffer_slice(&payload);
+    cancel(bench, &job);
+    take(bench);
+    assert_true(is_step_done(&bench->ops[1], 1002, ERROR_CANCELLED));
+    buffer_free(&payload);
+    bench_free(bench);
+}
+
+static void test_cancel_that_cannot_be(void **state)
+{
+    struct bench *bench = bench_new(order_text, NULL);
+    struct record_job_view job = {.id = 1001, .queue = SLICE("ai"), .state = JOB_LEASED, .run = 1000};
+
+    (void)state;
+    ids(bench);
+    cancel(bench, NULL);
+    assert_cancel_answered(bench, ERROR_NOT_FOUND, "no such job");
+    cancel(bench, &job);
+    assert_cancel_answered(bench, ERROR_HELD, "being worked on");
+    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
+    bench->fake->send_error[MSG_COMMIT] = ERROR_FULL;
+    job.state = JOB_DEAD;
+    cancel(bench, &job);
+    assert_cancel_answered(bench, ERROR_FULL, "message");
+    bench_free(bench);
+}
+
+static void test_hook_nobody_listens_to_is_counted(void **state)
+{
+    struct bench *bench = bench_new(tick_text, NULL);
+
+    (void)state;
+    ids(bench);
+    hook(bench, order_body);
+    take(bench);
+    assert_int_equal(bench->op_count, 1);
+    assert_int_equal(bench->ops[0].id, OP_FINISH);
+    assert_int_equal(fake_metric(bench->fake, METRIC_EVENTS_UNHEARD, 0), 1);
+    assert_int_equal(fake_logged(bench->fake, "event-unheard"), 1);
+    bench_free(bench);
+}
+
+static void test_ended_run_keeps_no_body(void **state)
+{
+    struct bench *bench = bench_new(order_text, NULL);
+    struct msg_command_done done;
+
+    (void)state;
+    begin(bench);
+    assert_record(bench, "trigger.body.email", "a@b.example");
+    step_done(bench, "thanks", 1001, ERROR_OK, "{\"text\":\"So kind\"}");
+    assert_record(bench, "trigger.body.email", "a@b.example");
+    keep_run(bench);
+    settle(bench, ERROR_OK, 0);
+    step_done(bench, "mail", 1003, ERROR_REFUSED, "null");
+    assert_record(bench, "trigger.topic", "orders/create");
+    assert_null(memmem(op_of(bench, OP_RUN)->run.record.data, op_of(bench, OP_RUN)->run.record.size, "a@b", 3));
+    keep_run(bench);
+    settle(bench, ERROR_OK, 0);
+    fake_deliver_command(bench->fake, &(struct msg_command){3, COMMAND_RUN_SHOW, SLICE("{\"id\":1000}")});
+    give_run(bench);
+    assert_true(fake_take_command_done(bench->fake, &done));
+    assert_non_null(memmem(done.body.data, done.body.size, "\"trigger_bytes\":2", 17)); /* of the whole one */
+    bench_free(bench);
+}
+
 /* ---- schedules ---- */
 
 static const int64_t hour = 3600000;
@@ -582,6 +731,11 @@ int main(void)
         cmocka_unit_test(test_unheard_malformed_and_failing_events),
         cmocka_unit_test(test_several_listeners_get_a_start_each),
         cmocka_unit_test(test_commands_tell_runs_without_personal_data),
+        cmocka_unit_test(test_cancelled_job_tells_its_run),
+        cmocka_unit_test(test_cancel_of_jobs_without_a_waiting_step),
+        cmocka_unit_test(test_cancel_that_cannot_be),
+        cmocka_unit_test(test_hook_nobody_listens_to_is_counted),
+        cmocka_unit_test(test_ended_run_keeps_no_body),
         cmocka_unit_test(test_occurrence_is_claimed_pushed_and_marked_at_once),
         cmocka_unit_test(test_schedules_hold_until_the_clock_is_trusted),
     };

@@ -220,6 +220,16 @@ static void test_commands(void **state)
     command(fake, COMMAND_STOP, true, ERROR_UNSUPPORTED);
 }
 
+static void test_uptime_is_of_the_process(void **state)
+{
+    struct fake *fake = *state;
+
+    fake_advance(fake, 60000);
+    assert_int_equal(fake_start(fake), ERROR_OK); /* another life of the watchdog alone */
+    fake->now_ms += 5000;
+    assert_true(says(command(fake, COMMAND_STATUS, true, ERROR_OK), "\"up_ms\":65000"));
+}
+
 static void test_start_error(void **state)
 {
     struct fake *fake = *state;
@@ -234,7 +244,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_healthz_and_strangers), TEST(test_metrics), TEST(test_metrics_of_a_silent_store), TEST(test_ready),
-        TEST(test_not_ready), TEST(test_visits_are_bounded), TEST(test_commands), TEST(test_start_error),
+        TEST(test_not_ready), TEST(test_visits_are_bounded), TEST(test_commands), TEST(test_uptime_is_of_the_process),
+        TEST(test_start_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

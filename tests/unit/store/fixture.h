@@ -45,11 +45,10 @@ struct fixture {
 
 static inline void open_store(struct fixture *fixture)
 {
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
     enum error error;
 
-    fixture->store = store_open(fixture->ops, fixture->argument, &fixture->options, fixture->now, &error, problem,
-                                sizeof(problem));
+    fixture->store = store_open(fixture->ops, fixture->argument, &fixture->options, fixture->now, &error, problem);
     if (fixture->store == NULL)
         fail_msg("open: %s: %s", error_name(error), problem);
 }
@@ -122,7 +121,10 @@ static inline int teardown(void **state)
 }
 
 #define ON_BOTH(test)                                                                                                  \
-    {#test " on lmdb", test, setup_lmdb, teardown, NULL}, {#test " on memory", test, setup_memory, teardown, NULL}
+    {#test " on lmdb", test, setup_lmdb, teardown, NULL},                                                              \
+    {                                                                                                                  \
+#test " on memory", test, setup_memory, teardown, NULL                                                         \
+    }
 
 /* Commits what was put into fixture->commit, and empties it. */
 static inline struct store_commit commit_all(struct fixture *fixture)
@@ -167,8 +169,13 @@ static inline enum error take_job(void *context, enum actor_index actor, const s
         return ERROR_FULL;
     fixture->inbox_room--;
     fixture->handed_count++;
-    *handed = (struct handed){.actor = actor, .id = job->id, .fence = job->fence, .attempt = job->attempt,
-                              .run = job->run, .payload_size = job->payload.size, .state_size = job->state.size};
+    *handed = (struct handed){.actor = actor,
+                              .id = job->id,
+                              .fence = job->fence,
+                              .attempt = job->attempt,
+                              .run = job->run,
+                              .payload_size = job->payload.size,
+                              .state_size = job->state.size};
     copy_text(handed->queue, sizeof(handed->queue), job->queue);
     copy_text(handed->gate, sizeof(handed->gate), job->gate);
     copy_text(handed->key, sizeof(handed->key), job->key);
@@ -263,7 +270,7 @@ static inline void flip_bit(struct fixture *fixture, const struct key *key, size
     struct kv *kv;
     struct kv_txn *txn;
     struct slice value;
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
 
     store_close(&fixture->store);
     assert_int_equal(fixture->ops->open(fixture->argument, &kv, problem, sizeof(problem)), ERROR_OK);

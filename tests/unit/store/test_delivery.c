@@ -247,12 +247,18 @@ static void reset_ends_leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(credit_is_never_exceeded), ON_BOTH(in_order_of_pushes),
-        ON_BOTH(priority_and_due),         ON_BOTH(a_clock_set_back_holds_up_nothing_at_once),
-        ON_BOTH(gates_are_closed_until_opened), ON_BOTH(gates_take_turns),
-        ON_BOTH(subscribers_take_turns),   ON_BOTH(a_full_inbox_keeps_the_job),
-        ON_BOTH(one_at_a_time_per_key),    ON_BOTH(keys_of_queues_are_apart_and_survive),
-        ON_BOTH(cancel_of_the_middle_of_a_key), ON_BOTH(reset_ends_leases),
+        ON_BOTH(credit_is_never_exceeded),
+        ON_BOTH(in_order_of_pushes),
+        ON_BOTH(priority_and_due),
+        ON_BOTH(a_clock_set_back_holds_up_nothing_at_once),
+        ON_BOTH(gates_are_closed_until_opened),
+        ON_BOTH(gates_take_turns),
+        ON_BOTH(subscribers_take_turns),
+        ON_BOTH(a_full_inbox_keeps_the_job),
+        ON_BOTH(one_at_a_time_per_key),
+        ON_BOTH(keys_of_queues_are_apart_and_survive),
+        ON_BOTH(cancel_of_the_middle_of_a_key),
+        ON_BOTH(reset_ends_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,7 +243,7 @@ static void corrupt_records_answer_corrupt(void **state)
 static void a_corrupt_meta_or_newer_format_is_refused(void **state)
 {
     struct fixture *f = *state;
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
     enum error error;
     struct key key;
 
@@ -256,7 +256,7 @@ static void a_corrupt_meta_or_newer_format_is_refused(void **state)
     assert_int_equal(f->ops->put(txn, key_slice(&key), SLICE("rubbish")), ERROR_OK);
     assert_int_equal(f->ops->commit(&txn), ERROR_OK);
     f->ops->close(&kv);
-    f->store = store_open(f->ops, f->argument, &f->options, f->now, &error, problem, sizeof(problem));
+    f->store = store_open(f->ops, f->argument, &f->options, f->now, &error, problem);
     assert_null(f->store);
     assert_int_equal(error, ERROR_CORRUPT);
     assert_true(strlen(problem) > 0);
@@ -264,10 +264,10 @@ static void a_corrupt_meta_or_newer_format_is_refused(void **state)
 
 static enum error try_open(struct fixture *f)
 {
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
     enum error error;
 
-    f->store = store_open(f->ops, f->argument, &f->options, f->now, &error, problem, sizeof(problem));
+    f->store = store_open(f->ops, f->argument, &f->options, f->now, &error, problem);
     return error;
 }
 
@@ -300,10 +300,10 @@ static void lmdb_has_one_owner(void **state)
 {
     struct fixture *f = *state;
     struct store *store;
-    char problem[200];
+    char problem[STORE_PROBLEM_BYTES];
     enum error error;
 
-    store = store_open(f->ops, f->argument, &f->options, f->now, &error, problem, sizeof(problem));
+    store = store_open(f->ops, f->argument, &f->options, f->now, &error, problem);
     assert_null(store);
     assert_int_equal(error, ERROR_HELD);
     push_to(f, "q", "", "", "still fine");

@@ -318,13 +318,20 @@ static void reopen_keeps_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(push_lease_finish),      ON_BOTH(retry_charges),
-        ON_BOTH(park_does_not_charge),   ON_BOTH(parked_for_ever_until_revived),
-        ON_BOTH(bury_and_revive),        ON_BOTH(note_is_kept_and_doubt_forgets_on_wish),
-        ON_BOTH(cancel_rules),           ON_BOTH(one_commit_sees_itself),
-        ON_BOTH(a_group_sees_those_before), ON_BOTH(push_refusals),
-        ON_BOTH(refused_leaves_nothing), ON_BOTH(ids_are_consecutive_and_never_reused),
-        ON_BOTH(crash_charges_and_quarantines), ON_BOTH(depth_bound),
+        ON_BOTH(push_lease_finish),
+        ON_BOTH(retry_charges),
+        ON_BOTH(park_does_not_charge),
+        ON_BOTH(parked_for_ever_until_revived),
+        ON_BOTH(bury_and_revive),
+        ON_BOTH(note_is_kept_and_doubt_forgets_on_wish),
+        ON_BOTH(cancel_rules),
+        ON_BOTH(one_commit_sees_itself),
+        ON_BOTH(a_group_sees_those_before),
+        ON_BOTH(push_refusals),
+        ON_BOTH(refused_leaves_nothing),
+        ON_BOTH(ids_are_consecutive_and_never_reused),
+        ON_BOTH(crash_charges_and_quarantines),
+        ON_BOTH(depth_bound),
         ON_BOTH(reopen_keeps_all),
     };
 

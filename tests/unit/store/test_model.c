@@ -123,8 +123,8 @@ static enum error random_leased_op(struct world *world, struct model *next, uint
 {
     struct fixture *f = world->f;
     bool wrong = world->lease_count == 0 || roll(world, 20) == 0;
-    struct lease_seen lease = wrong ? (struct lease_seen){1 + roll(world, 50), 77}
-                                    : world->leases[roll(world, world->lease_count)];
+    struct lease_seen lease =
+        wrong ? (struct lease_seen){1 + roll(world, 50), 77} : world->leases[roll(world, world->lease_count)];
     struct model_job *job = job_of(next, lease.id);
     int64_t due = roll(world, 2) ? 0 : f->now + (int64_t)roll(world, 3000);
     uint64_t kind = roll(world, 7);
@@ -176,8 +176,8 @@ static enum error random_settle(struct world *world, struct model *next, const u
     unsigned state = state_now(world, job);
     for (size_t i = 0; i < ended_count; i++)
         if (ended[i] == job->id)
-            state = (job->state == JOB_WAITING || job->state == JOB_PARKED) && job->due <= f->now ? JOB_READY
-                                                                                                : job->state;
+            state =
+                (job->state == JOB_WAITING || job->state == JOB_PARKED) && job->due <= f->now ? JOB_READY : job->state;
     if (state == JOB_LEASED)
         return ERROR_HELD;
     if (!revive) {
@@ -233,11 +233,14 @@ static void random_push(struct world *world, struct model *next, struct model_jo
         free_at++;
     if (free_at == JOBS)
         return;
-    struct model_job job = {.id = UINT64_MAX, .state = JOB_WAITING, .key = (unsigned)roll(world, KEYS),
-                            .queue = (unsigned)roll(world, QUEUES), .order = ++next->order_last};
+    struct model_job job = {.id = UINT64_MAX,
+                            .state = JOB_WAITING,
+                            .key = (unsigned)roll(world, KEYS),
+                            .queue = (unsigned)roll(world, QUEUES),
+                            .order = ++next->order_last};
     job.due = roll(world, 2) ? 0 : f->now + (int64_t)roll(world, 2000);
-    PUT_OP(f, push, .queue = slice_of(queue_names[job.queue]), .key = slice_of(key_names[job.key]),
-           .due_ms = job.due, .priority = roll(world, 8), .payload = SLICE("payload"));
+    PUT_OP(f, push, .queue = slice_of(queue_names[job.queue]), .key = slice_of(key_names[job.key]), .due_ms = job.due,
+           .priority = roll(world, 8), .payload = SLICE("payload"));
     next->jobs[free_at] = job;
     pushed[(*pushed_count)++] = &next->jobs[free_at];
 }

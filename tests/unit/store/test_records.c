@@ -358,11 +358,16 @@ static void jobs_are_listed_by_queue_and_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(claims_hold),          ON_BOTH(a_held_claim_skips),
-        ON_BOTH(claims_are_forgotten_by_days), ON_BOTH(spaces_and_versions),
-        ON_BOTH(space_scan_pages),     ON_BOTH(pages_are_bounded_by_bytes),
-        ON_BOTH(books_add_up),         ON_BOTH(outbox_grows_and_is_trimmed),
-        ON_BOTH(a_long_outbox_is_trimmed_at_once_for_readers), ON_BOTH(runs_have_versions),
+        ON_BOTH(claims_hold),
+        ON_BOTH(a_held_claim_skips),
+        ON_BOTH(claims_are_forgotten_by_days),
+        ON_BOTH(spaces_and_versions),
+        ON_BOTH(space_scan_pages),
+        ON_BOTH(pages_are_bounded_by_bytes),
+        ON_BOTH(books_add_up),
+        ON_BOTH(outbox_grows_and_is_trimmed),
+        ON_BOTH(a_long_outbox_is_trimmed_at_once_for_readers),
+        ON_BOTH(runs_have_versions),
         ON_BOTH(jobs_are_listed_by_queue_and_state),
     };
 

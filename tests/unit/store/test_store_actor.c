@@ -94,8 +94,8 @@ static int setup(void **state)
 
     w->f = fixture_new(&kv_memory_ops, BOUND_BYTES);
     w->now = NOW;
-    w->resource = (struct store_resource){
-        .magic = STORE_RESOURCE_MAGIC, .kv = &kv_memory_ops, .kv_argument = w->f->disk};
+    w->resource =
+        (struct store_resource){.magic = STORE_RESOURCE_MAGIC, .kv = &kv_memory_ops, .kv_argument = w->f->disk};
     w->actor = (struct actor){.magic = ACTOR_MAGIC,
                               .world = &world,
                               .spec = &store_actor_spec,
@@ -118,11 +118,11 @@ static int end(void **state)
     return 0;
 }
 
-#define TELL(w, name, ...)                                                                                             \
+#define TELL(w, from, name, ...)                                                                                       \
     do {                                                                                                               \
         struct buffer told = {NULL, 0, 0};                                                                             \
         msg_pack_##name(&told, &(struct msg_##name){__VA_ARGS__});                                                     \
-        actor_deliver(&(w)->actor, buffer_slice(&told));                                                               \
+        actor_deliver(&(w)->actor, from, buffer_slice(&told));                                                         \
         buffer_free(&told);                                                                                            \
     } while (0)
 
@@ -151,7 +151,7 @@ static void send_push(struct world_fixture *w, uint64_t ticket, const char *queu
     struct buffer ops = {NULL, 0, 0};
 
     op_put_push(&ops, &(struct op_push){.queue = slice_of(queue), .payload = SLICE("hello")});
-    TELL(w, commit, .ticket = ticket, .ops = buffer_slice(&ops), .asker = ACTOR_INGRESS);
+    TELL(w, ACTOR_INGRESS, commit, .ticket = ticket, .ops = buffer_slice(&ops));
     buffer_free(&ops);
 }
 
@@ -160,11 +160,11 @@ static void commits_of_a_turn_are_one_group(void **state)
     struct world_fixture *w = *state;
     uint64_t commits = kv_memory_disk_commits(w->f->disk);
 
-    TELL(w, reset, .life = 3, .asker = ACTOR_PUBLISHER);
-    TELL(w, subscribe, .queue = SLICE("q"), .window = 2, .asker = ACTOR_PUBLISHER);
+    TELL(w, ACTOR_PUBLISHER, reset, .life = 3);
+    TELL(w, ACTOR_PUBLISHER, subscribe, .queue = SLICE("q"), .window = 2);
     for (uint64_t i = 1; i <= 3; i++)
         send_push(w, i, "q");
-    TELL(w, read, .ticket = 4, .what = READ_STORE, .limit = 1, .asker = ACTOR_WATCHDOG);
+    TELL(w, ACTOR_WATCHDOG, read, .ticket = 4, .what = READ_STORE, .limit = 1);
     assert_int_equal(w->frame_count, 0);
     turn(w);
     assert_int_equal(kv_memory_disk_commits(w->f->disk), commits + 1);
@@ -185,8 +185,8 @@ static void a_full_inbox_is_tried_again(void **state)
 {
     struct world_fixture *w = *state;
 
-    TELL(w, reset, .life = 1, .asker = ACTOR_PUBLISHER);
-    TELL(w, subscribe, .queue = SLICE("q"), .window = 2, .asker = ACTOR_PUBLISHER);
+    TELL(w, ACTOR_PUBLISHER, reset, .life = 1);
+    TELL(w, ACTOR_PUBLISHER, subscribe, .queue = SLICE("q"), .window = 2);
     send_push(w, 1, "q");
     w->job_inbox_full = true;
     turn(w);
@@ -194,10 +194,10 @@ static void a_full_inbox_is_tried_again(void **state)
     w->job_inbox_full = false;
     turn(w);
     sent(w, MSG_JOB, ACTOR_PUBLISHER, 0);
-    TELL(w, quiesce, .deadline_ms = 0);
+    TELL(w, ACTOR_SUPERVISOR, quiesce, .deadline_ms = 0);
     turn(w);
     assert_int_equal(w->frame_count, 0);
-    TELL(w, reset, .life = 2, .asker = ACTOR_PUBLISHER);
+    TELL(w, ACTOR_PUBLISHER, reset, .life = 2);
     turn(w);
     sent(w, MSG_QUIET, ACTOR_SUPERVISOR, 0);
     turn(w);
@@ -208,7 +208,7 @@ static json_t *command(struct world_fixture *w, enum command_id id, const char *
 {
     struct json_problem problem;
 
-    TELL(w, command, .ticket = 9, .command = id, .arguments = slice_of(arguments));
+    TELL(w, ACTOR_SUPERVISOR, command, .ticket = 9, .command = id, .arguments = slice_of(arguments));
     struct frame early = w->frame_count ? w->frames[w->frame_count - 1] : (struct frame){.id = MSG_COUNT};
     if (early.id != MSG_COMMAND_DONE)
         turn(w);
@@ -244,8 +244,8 @@ static void commands_answer_json(void **state)
     assert_null(json_object_get(body, "payload"));
     json_decref(body);
     json_decref(command(w, COMMAND_JOB_REVIVE, arguments, ERROR_INVALID));
-    json_decref(command(w, COMMAND_JOB_CANCEL, arguments, ERROR_OK));
-    json_decref(command(w, COMMAND_JOB_SHOW, arguments, ERROR_NOT_FOUND));
+    json_decref(command(w, COMMAND_JOB_CANCEL, arguments, ERROR_UNSUPPORTED));
+    json_decref(command(w, COMMAND_JOB_SHOW, "{\"id\": 999999}", ERROR_NOT_FOUND));
     json_decref(command(w, COMMAND_BOOKS, "{}", ERROR_OK));
     body = command(w, COMMAND_STORE_CHECK, "{}", ERROR_OK);
     assert_true(json_is_true(json_object_get(body, "clean")));
