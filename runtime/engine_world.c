@@ -2,6 +2,7 @@
 /* The calls of runtime/actor.h in the production world. */
 #include "runtime/engine_priv.h"
 #include "runtime/clock.h"
+#include <errno.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -91,6 +92,9 @@ static enum error world_serve(struct actor *actor, const struct http_server_opti
     filled.refused = on_refused;
     filled.context = self;
     self->server = http_server_open(&filled, &error);
+    if (self->server == NULL)
+        ACTOR_LOG(actor, LOG_ERROR, "cannot-listen", L_STR("address", options->address), L_U64("port", options->port),
+                  L_STR("why", strerror(errno)));
     return error;
 }
 
@@ -98,7 +102,6 @@ static void world_respond(struct actor *actor, uint64_t exchange, const struct h
 {
     struct thread_actor *self = thread_actor_of(actor);
 
-    actor_count(actor, METRIC_HTTP_REQUESTS, (uint64_t)reply->status / 100, 1);
     http_server_respond(self->server, exchange, reply);
 }
 
@@ -137,6 +140,8 @@ static enum error world_peer_listen(struct actor *actor, const struct peer_optio
     self->router_bytes_max = options->message_bytes_max;
     self->peers = xcalloc(PEERS_MAX, sizeof(*self->peers));
     if (zmq_bind(self->router, options->endpoint) != 0) {
+        ACTOR_LOG(actor, LOG_ERROR, "cannot-listen", L_STR("endpoint", options->endpoint),
+                  L_STR("why", zmq_strerror(zmq_errno())));
         zmq_close(self->router);
         self->router = NULL;
         return ERROR_INVALID;
