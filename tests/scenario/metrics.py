@@ -56,6 +56,7 @@ def test_names(text):
 def test_figures(live):
     for name, wanted, labels in (
             ("purser_hooks_accepted_total", 4, {}), ("purser_hooks_refused_total", 1, {"error": "unauthorized"}),
+            ("purser_http_requests_total", 4, {"status": "2xx"}), ("purser_http_requests_total", 1, {"status": "4xx"}),
             ("purser_pushes_accepted_total", 1, {}), ("purser_pushes_refused_total", 1, {"error": "invalid"}),
             ("purser_runs_started_total", 5, {}), ("purser_mails_sent_total", 2, {}),
             ("purser_jobs_doubted_total", 1, {}), ("purser_jobs_buried_total", 1, {"error": "refused"}),
