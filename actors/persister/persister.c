@@ -2,6 +2,8 @@
 #include "actors/persister/persister.h"
 #include "config/config.h"
 #include "store/client.h"
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -17,9 +19,18 @@ enum {
 
 enum timers { TIMER_LOOK = 1, TIMER_TRIM };
 
-/* IDLE waits for rows, PAUSED for the end of a pause; the others for one answer each. AT_CURSOR and AT_START look
- * whether the store ever had the row that the sink's cursor names. */
-enum phase { PHASE_CURSOR, PHASE_AT_CURSOR, PHASE_AT_START, PHASE_IDLE, PHASE_PAGE, PHASE_WRITE, PHASE_PAUSED };
+/* IDLE waits for rows, PAUSED for the end of a pause; the others for one answer each. TRIMMED reads how far rows were
+ * trimmed; AT_CURSOR and AT_START look whether the store ever had the row that the sink's cursor names. */
+enum phase {
+    PHASE_CURSOR,
+    PHASE_TRIMMED,
+    PHASE_AT_CURSOR,
+    PHASE_AT_START,
+    PHASE_IDLE,
+    PHASE_PAGE,
+    PHASE_WRITE,
+    PHASE_PAUSED
+};
 
 struct persister {
     unsigned magic;
@@ -30,7 +41,7 @@ struct persister {
     uint64_t cursor, trimmed;      /* what the sink has; what the store was told to drop */
     uint64_t last;                 /* newest row heard of */
     int64_t pause_ms;              /* of the failures in a row; 0: the last attempt worked */
-    bool has_cursor, has_page, quiescing;
+    bool has_cursor, has_trimmed, quiescing;
     bool grew;   /* since the last page was asked for */
     bool doubts; /* whether the sink is ahead of the store is to be looked at */
     bool ahead;  /* it is: the store was put back to an older state; nothing may be trimmed by this cursor */
@@ -70,19 +81,28 @@ static void pause_after(struct persister *persister, enum error error, const cha
     wait_in(persister, PHASE_PAUSED, persister->pause_ms - spread_ms);
 }
 
-static void ask_rows(struct persister *persister, enum phase phase, uint64_t after, uint64_t limit)
+static void ask(struct persister *persister, enum phase phase, struct msg_read read)
 {
-    uint64_t ticket = actor_ticket(persister->actor);
-    struct msg_read read = {.ticket = ticket, .what = READ_OUTBOX, .id = after, .limit = limit};
-
+    read.ticket = actor_ticket(persister->actor);
     if (store_read(persister->actor, &read) != ERROR_OK) {
         wait_in(persister, PHASE_IDLE, AGAIN_MS);
         return;
     }
-    persister->ticket = ticket;
+    persister->ticket = read.ticket;
     persister->phase = phase;
     persister->grew = false;
     actor_timer(persister->actor, TIMER_LOOK, -1);
+}
+
+static void ask_rows(struct persister *persister, enum phase phase, uint64_t after, uint64_t limit)
+{
+    ask(persister, phase, (struct msg_read){.what = READ_OUTBOX, .id = after, .limit = limit});
+}
+
+static void ask_trimmed(struct persister *persister)
+{
+    ask(persister, PHASE_TRIMMED,
+        (struct msg_read){.what = READ_SPACE_GET, .space = SLICE("sinks"), .from = SLICE("sqlite"), .limit = 1});
 }
 
 static void ask_cursor(struct persister *persister)
@@ -98,22 +118,28 @@ static void look(struct persister *persister)
         return;
     if (!persister->has_cursor)
         ask_cursor(persister);
+    else if (!persister->has_trimmed)
+        ask_trimmed(persister);
     else if (persister->doubts && persister->cursor > 0)
         ask_rows(persister, PHASE_AT_CURSOR, persister->cursor - 1, 1);
     else
         ask_rows(persister, PHASE_PAGE, persister->cursor, BATCH_ROWS_MAX);
 }
 
+/* The watermark goes with the rows: it tells a later start what a sink that is behind it can never get. */
 static void trim(struct persister *persister)
 {
     struct buffer ops = {NULL, 0, 0};
+    char watermark[24];
     uint64_t ticket;
 
-    if (persister->trim_ticket != 0 || !persister->has_cursor || persister->doubts || persister->ahead ||
+    if (persister->trim_ticket != 0 || !persister->has_trimmed || persister->doubts || persister->ahead ||
         persister->cursor <= persister->trimmed)
         return;
     ticket = actor_ticket(persister->actor);
+    snprintf(watermark, sizeof(watermark), "%" PRIu64, persister->cursor);
     op_put_trim(&ops, &(struct op_trim){.sequence = persister->cursor});
+    op_put_put(&ops, &(struct op_put){.space = SLICE("sinks"), .key = SLICE("sqlite"), .value = slice_of(watermark)});
     if (store_commit(persister->actor, ticket, &ops) == ERROR_OK) {
         persister->trim_ticket = ticket;
         persister->trim_to = persister->cursor;
@@ -145,13 +171,34 @@ static enum error start(void *self, struct actor *actor)
 
 /* --- pages --- */
 
-/* Sequences have no gaps of their own: a gap behind the cursor is rows that were trimmed and are not in this file. */
-static void check_gap(struct persister *persister, uint64_t first)
+/* 0 for bytes that are no number: then nothing is known to be missing. */
+static uint64_t watermark_of(const struct msg_page *page)
 {
-    if (!persister->has_page && first > persister->cursor + 1)
+    struct wire wire = wire_over(page->rows);
+    struct record_space_entry entry;
+    uint64_t sequence = 0;
+
+    if (page->count != 1 || !record_take_space_entry(&wire, &entry))
+        return 0;
+    for (size_t i = 0; i < entry.value.size; i++) {
+        unsigned digit = (unsigned char)entry.value.data[i] - (unsigned)'0';
+        if (digit > 9 || __builtin_mul_overflow(sequence, 10, &sequence) ||
+            __builtin_add_overflow(sequence, digit, &sequence))
+            return 0;
+    }
+    return sequence;
+}
+
+/* Sequences have gaps of their own, so only the watermark tells that a sink missed rows. */
+static void on_watermark(struct persister *persister, uint64_t trimmed)
+{
+    persister->has_trimmed = true;
+    persister->trimmed = trimmed;
+    if (persister->cursor < trimmed)
         ACTOR_LOG(persister->actor, LOG_WARN, "rows-trimmed-before", L_U64("cursor", persister->cursor),
-                  L_U64("first", first), L_STR("hint", "the sink's file is new or older than the store"));
-    persister->has_page = true;
+                  L_U64("trimmed", trimmed), L_STR("hint", "the sink's file is new or older than the store"));
+    persister->phase = PHASE_IDLE;
+    look(persister);
 }
 
 /* Takes at most BATCH_ROWS_MAX rows; false on bytes that are no such page. */
@@ -176,7 +223,6 @@ static void write_page(struct persister *persister, const struct msg_page *page)
     bool fits = take_rows(page, rows);
 
     CHECK(fits);
-    check_gap(persister, rows[0].sequence);
     if (rows[page->count - 1].sequence > persister->last)
         persister->last = rows[page->count - 1].sequence;
     gauge_rows(persister);
@@ -221,8 +267,14 @@ static void on_page(void *self, const struct msg_page *page)
     struct persister *persister = persister_of(self);
 
     CHECK(page->ticket == persister->ticket);
-    CHECK(persister->phase == PHASE_PAGE || persister->phase == PHASE_AT_CURSOR || persister->phase == PHASE_AT_START);
-    if (page->error == ERROR_OK || page->error == ERROR_NOT_FOUND) {
+    CHECK(persister->phase == PHASE_PAGE || persister->phase == PHASE_TRIMMED || persister->phase == PHASE_AT_CURSOR ||
+          persister->phase == PHASE_AT_START);
+    bool is_told = page->error == ERROR_OK || page->error == ERROR_NOT_FOUND;
+    if (persister->phase == PHASE_TRIMMED && (is_told || page->error == ERROR_CORRUPT)) {
+        on_watermark(persister, page->error == ERROR_OK ? watermark_of(page) : 0);
+        return;
+    }
+    if (is_told) {
         on_rows(persister, page);
         return;
     }
@@ -261,7 +313,7 @@ static void on_written(struct persister *persister, uint64_t cursor)
     persister->cursor = cursor;
     persister->pause_ms = 0;
     gauge_rows(persister);
-    if (persister->cursor - persister->trimmed >= TRIM_LAG_ROWS || persister->quiescing)
+    if (persister->cursor >= persister->trimmed + TRIM_LAG_ROWS || persister->quiescing)
         trim(persister);
     persister->phase = PHASE_IDLE;
     look(persister);
@@ -339,9 +391,12 @@ static void on_job(void *self, const struct msg_job *msg)
 }
 
 static const union msg_handler handlers[MSG_COUNT] = {
-    [MSG_QUIESCE] = {.quiesce = on_quiesce}, [MSG_COMMAND] = {.command = on_command},
-    [MSG_COMMITTED] = {.committed = on_committed}, [MSG_PAGE] = {.page = on_page},
-    [MSG_JOB] = {.job = on_job}, [MSG_OUTBOX_GREW] = {.outbox_grew = on_outbox_grew},
+    [MSG_QUIESCE] = {.quiesce = on_quiesce},
+    [MSG_COMMAND] = {.command = on_command},
+    [MSG_COMMITTED] = {.committed = on_committed},
+    [MSG_PAGE] = {.page = on_page},
+    [MSG_JOB] = {.job = on_job},
+    [MSG_OUTBOX_GREW] = {.outbox_grew = on_outbox_grew},
 };
 
 const struct actor_spec persister_spec = {

@@ -273,9 +273,11 @@ void advance_put_run(struct advance *advance)
     struct run *run = advance->run;
     struct buffer record = {NULL, 0, 0};
 
+    if (run->state != RUN_OPEN)
+        run_reduce_trigger(run);
     json_write(&record, run->record);
     if (record.size > RECORD_BYTES_MAX) {
-        json_object_set_new(run->record, "trigger", json_null());
+        run_reduce_trigger(run);
         json_object_set_new(run->record, "steps", json_object());
         run_fail(run, ERROR_TOO_LARGE, "the run's trigger and results together are too large to keep", advance->now_ms);
         buffer_clear(&record);

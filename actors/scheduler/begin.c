@@ -196,7 +196,8 @@ void event_begin_runs(struct scheduler *scheduler, struct event *event)
     json_t *trigger;
 
     if (count == 0) {
-        ACTOR_LOG(scheduler->actor, LOG_INFO, "event_unheard", L_U64("job_id", event->id));
+        actor_count(scheduler->actor, METRIC_EVENTS_UNHEARD, 0, 1);
+        actor_log(scheduler->actor, LOG_INFO, "event-unheard", NULL, 0);
         event_drop(scheduler, event);
         return;
     }

@@ -7,11 +7,14 @@ static const int64_t HELD_PAUSE_MS = 2000;
 
 /* ---- the table ---- */
 
+/* Takes the event into the hand: a crash and the lines written from here on are its own. */
 static struct event *event_by_ticket(struct scheduler *scheduler, uint64_t ticket)
 {
     for (size_t i = 0; i < scheduler->event_room; i++)
-        if (scheduler->events[i].phase != EVENT_FREE && scheduler->events[i].ticket == ticket)
+        if (scheduler->events[i].phase != EVENT_FREE && scheduler->events[i].ticket == ticket) {
+            actor_hand(scheduler->actor, scheduler->events[i].id, scheduler->events[i].run_id);
             return &scheduler->events[i];
+        }
     return NULL;
 }
 
@@ -57,8 +60,7 @@ void event_drop(struct scheduler *scheduler, struct event *event)
 
 void event_bury(struct scheduler *scheduler, struct event *event, enum error error, const char *detail)
 {
-    ACTOR_LOG(scheduler->actor, LOG_WARN, "event_buried", L_ERROR(error), L_U64("job_id", event->id),
-              L_STR("detail", detail));
+    ACTOR_LOG(scheduler->actor, LOG_WARN, "event-buried", L_ERROR(error), L_STR("detail", detail));
     buffer_clear(&event->ops);
     op_put_bury(&event->ops, &(struct op_bury){event->id, event->fence, error, slice_of(detail)});
     run_fini(&event->run);
@@ -89,6 +91,7 @@ static void read_run(struct scheduler *scheduler, struct event *event)
 /* Begins anew, from what the job says: nothing of an earlier try is kept. */
 void event_restart(struct scheduler *scheduler, struct event *event)
 {
+    actor_hand(scheduler->actor, event->id, event->run_id);
     buffer_clear(&event->ops);
     run_fini(&event->run);
     event->run = (struct run){0};
@@ -115,12 +118,13 @@ void event_take(struct scheduler *scheduler, const struct msg_job *job)
             event = &scheduler->events[i];
     if (event == NULL || scheduler->is_quiescing) {
         if (send_release(scheduler->actor, ACTOR_STORE, &(struct msg_release){job->id, job->fence}) != ERROR_OK)
-            ACTOR_LOG(scheduler->actor, LOG_WARN, "release_not_sent", L_U64("job_id", job->id));
+            actor_log(scheduler->actor, LOG_WARN, "release-not-sent", NULL, 0);
         return;
     }
     *event = (struct event){.phase = EVENT_PAUSE,
                             .id = job->id,
                             .fence = job->fence,
+                            .run_id = job->run,
                             .created_ms = job->created_ms,
                             .is_flow = slice_is(job->queue, "flow"),
                             .begun = -1};
@@ -179,8 +183,7 @@ static void go_on(struct scheduler *scheduler, struct event *event, const struct
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     if (!(is_alarm ? advance_alarm(&advance, &event->payload.alarm)
                    : advance_step_done(&advance, &event->payload.step_done, !event->alarm_is_held))) {
-        ACTOR_LOG(scheduler->actor, LOG_DEBUG, "event_late", L_U64("job_id", event->id),
-                  L_U64("run_id", event->run.id));
+        actor_log(scheduler->actor, LOG_DEBUG, "event-late", NULL, 0);
         event_drop(scheduler, event);
         return;
     }
@@ -291,8 +294,8 @@ static void count_end(struct scheduler *scheduler, const struct event *event)
     if (event->run.state != RUN_FAILED)
         return;
     actor_count(scheduler->actor, METRIC_RUNS_FAILED, 0, 1);
-    ACTOR_LOG(scheduler->actor, LOG_WARN, "run_failed", L_U64("run_id", event->run.id),
-              L_TEXT("workflow", json_text_at(event->run.record, "workflow")),
+    actor_hand(scheduler->actor, event->id, event->run.id);
+    ACTOR_LOG(scheduler->actor, LOG_WARN, "run-failed", L_TEXT("workflow", json_text_at(event->run.record, "workflow")),
               L_TEXT("error", json_text_at(event->run.record, "error.error")));
 }
 
@@ -301,10 +304,10 @@ static void refused(struct scheduler *scheduler, struct event *event, const stru
     bool is_alarm = event->is_flow && event->payload.id == PAYLOAD_ALARM;
 
     if (msg->error == ERROR_FENCED || (msg->error == ERROR_NOT_FOUND && event->run.record == NULL)) {
-        ACTOR_LOG(scheduler->actor, LOG_WARN, "lease_lost", L_U64("job_id", event->id));
+        actor_log(scheduler->actor, LOG_WARN, "lease-lost", NULL, 0);
         event_free(event);
     } else if (msg->error == ERROR_HELD && event->has_unique && msg->failed_op == 0) {
-        ACTOR_LOG(scheduler->actor, LOG_INFO, "run_known", L_U64("job_id", event->id), L_TEXT("run_id", msg->detail));
+        ACTOR_LOG(scheduler->actor, LOG_INFO, "run-known", L_TEXT("known", msg->detail));
         event_drop(scheduler, event);
     } else if (msg->error == ERROR_HELD && event->is_flow && event->payload.id == PAYLOAD_STEP_DONE) {
         event->alarm_is_held = true;

@@ -5,6 +5,17 @@
 
 enum { RECORD_VERSION = 1 };
 
+static size_t json_bytes(const json_t *value)
+{
+    struct buffer text = {NULL, 0, 0};
+    size_t size;
+
+    json_write(&text, value);
+    size = text.size;
+    buffer_free(&text);
+    return size;
+}
+
 void run_begin(struct run *run, uint64_t id, const struct workflow *workflow, json_t *trigger, int64_t now_ms)
 {
     *run = (struct run){.id = id, .state = RUN_OPEN};
@@ -65,6 +76,22 @@ void run_fail(struct run *run, enum error error, const char *text, int64_t now_m
         json_pack("{s:s, s:s%}", "error", error_name(error), "text", cut.size ? cut.data : "", cut.size));
 }
 
+void run_reduce_trigger(struct run *run)
+{
+    static const char *const kept[] = {"kind",  "hook",  "topic",       "shop",      "sender_id",
+                                       "queue", "index", "received_ms", "planned_ms"};
+    json_t *trigger = json_object_get(run->record, "trigger"), *reduced;
+
+    if (json_object_get(trigger, "bytes") != NULL)
+        return;
+    reduced = json_object();
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (json_object_get(trigger, kept[i]) != NULL)
+            json_object_set(reduced, kept[i], json_object_get(trigger, kept[i]));
+    json_object_set_new(reduced, "bytes", json_integer((json_int_t)json_bytes(trigger)));
+    json_object_set_new(run->record, "trigger", reduced);
+}
+
 json_t *run_trigger_vars(json_t *trigger, const struct config *config, int64_t now_ms)
 {
     return json_pack("{s:O, s:{s:s, s:s, s:s}, s:I}", "trigger", trigger, "shop", "name", config->shop_name, "zone",
@@ -85,17 +112,6 @@ json_t *run_vars(const struct run *run, const struct config *config, int64_t now
 }
 
 /* ---- for people ---- */
-
-static size_t json_bytes(const json_t *value)
-{
-    struct buffer text = {NULL, 0, 0};
-    size_t size;
-
-    json_write(&text, value);
-    size = text.size;
-    buffer_free(&text);
-    return size;
-}
 
 /* Never a name, address or text that somebody typed or a model wrote. */
 static json_t *result_show(json_t *result)
@@ -141,7 +157,8 @@ json_t *run_show(const struct run *run, struct slice workflow)
     for (void *at = json_object_iter(steps); at != NULL; at = json_object_iter_next(steps, at))
         json_array_append_new(list, step_show(json_object_iter_key(at), json_object_iter_value(at)));
     json_object_set_new(view, "steps", list);
+    json_t *trigger = json_object_get(run->record, "trigger"), *bytes = json_object_get(trigger, "bytes");
     json_object_set_new(view, "trigger_bytes",
-                        json_integer((json_int_t)json_bytes(json_object_get(run->record, "trigger"))));
+                        json_integer(bytes ? json_integer_value(bytes) : (json_int_t)json_bytes(trigger)));
     return view;
 }

@@ -1,7 +1,9 @@
 /* record - what is kept of a run: JSON, so that a later version can still read it. Bounded: the trigger once, results
- * and withheld inputs capped. {v, workflow, hash, mode, trigger, started_ms, ended_ms, at, error: {error, text}, steps:
- * {ID: {state, job, alarm, started_ms, ended_ms, result, error, text, input}}}; a step's state is waiting, done, else,
- * skipped, shadow or failed. */
+ * and withheld inputs capped. Once the run has ended, nothing reads its trigger's body again (there is no replay), so
+ * of the trigger only names, times and the size stay; no digest either, since a small body could be guessed from it.
+ * Results and what shadow withheld stay for the owner until the record is forgotten (run_keep_ms). {v, workflow, hash,
+ * mode, trigger, started_ms, ended_ms, at, error: {error, text}, steps: {ID: {state, job, alarm, started_ms, ended_ms,
+ * result, error, text, input}}}; a step's state is waiting, done, else, skipped, shadow or failed. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "config/config.h"
@@ -28,6 +30,10 @@ json_t *run_step(struct run *run, const char *id);
 void run_step_set(json_t *step, const char *state, int64_t now_ms);
 /* Ends a run that failed, saying why. `text` is cut. */
 void run_fail(struct run *run, enum error error, const char *text, int64_t now_ms);
+
+/* Reduces an ended run's trigger to {kind, hook, topic, shop, sender_id, queue, index, received_ms, planned_ms, bytes},
+ * those of them that there are. A reduced one stays as it is. */
+void run_reduce_trigger(struct run *run);
 
 /* What expressions see: trigger, shop {name, zone, currency}, now (UTC ms), run {id, workflow, mode, started_ms} and
  * steps.ID {state, result, error}. The caller owns it. */

@@ -71,7 +71,7 @@ static int64_t turn(struct scheduler *scheduler, struct schedule *schedule)
     if (plan.kind == PLAN_WAIT)
         return plan.at_ms - now < LOOK_MS_MAX ? plan.at_ms - now : LOOK_MS_MAX;
     if (plan.kind == PLAN_SKIP)
-        ACTOR_LOG(scheduler->actor, LOG_WARN, "schedule_missed", L_STR("workflow", schedule->workflow->name),
+        ACTOR_LOG(scheduler->actor, LOG_WARN, "schedule-missed", L_STR("workflow", schedule->workflow->name),
                   L_I64("until_ms", plan.at_ms));
     return settle(scheduler, schedule, plan.at_ms, plan.kind == PLAN_FIRE) ? LOOK_MS_MAX : AGAIN_MS;
 }
@@ -132,7 +132,7 @@ bool schedule_on_committed(struct scheduler *scheduler, const struct msg_committ
         schedules_turn(scheduler);
         return true;
     }
-    ACTOR_LOG(scheduler->actor, LOG_WARN, "schedule_not_written", L_ERROR(msg->error),
+    ACTOR_LOG(scheduler->actor, LOG_WARN, "schedule-not-written", L_ERROR(msg->error),
               L_STR("workflow", schedule->workflow->name));
     actor_timer(scheduler->actor, TIMER_SCHEDULES, actor_now(scheduler->actor) + AGAIN_MS);
     return true;
@@ -176,7 +176,7 @@ static void add(struct scheduler *scheduler, const struct workflow *workflow, si
     struct zone *zone = zone_open(workflow->triggers[trigger].zone);
 
     if (zone == NULL) {
-        ACTOR_LOG(scheduler->actor, LOG_ERROR, "zone_missing", L_STR("workflow", workflow->name),
+        ACTOR_LOG(scheduler->actor, LOG_ERROR, "zone-missing", L_STR("workflow", workflow->name),
                   L_STR("zone", workflow->triggers[trigger].zone));
         return;
     }

@@ -118,15 +118,16 @@ static void on_committed(void *self, const struct msg_committed *msg)
 
     if (msg->ticket == scheduler->id_ticket)
         ids_came(scheduler, msg);
-    else if (!event_on_committed(scheduler, msg))
-        CHECK(schedule_on_committed(scheduler, msg));
+    else if (!event_on_committed(scheduler, msg) && !schedule_on_committed(scheduler, msg) &&
+             !upkeep_on_committed(scheduler, msg))
+        CHECK(ask_on_committed(scheduler, msg));
 }
 
 static void on_page(void *self, const struct msg_page *msg)
 {
     struct scheduler *scheduler = scheduler_of(self);
 
-    if (!event_on_page(scheduler, msg) && !schedule_on_page(scheduler, msg))
+    if (!event_on_page(scheduler, msg) && !schedule_on_page(scheduler, msg) && !upkeep_on_page(scheduler, msg))
         CHECK(ask_on_page(scheduler, msg));
 }
 
@@ -144,6 +145,7 @@ static void on_quiesce(void *self, const struct msg_quiesce *msg)
     scheduler->is_quiescing = true;
     subscribe(scheduler);
     actor_timer(scheduler->actor, TIMER_SCHEDULES, -1);
+    actor_timer(scheduler->actor, TIMER_UPKEEP, -1);
     for (size_t i = 0; i < scheduler->event_room; i++) {
         struct event *event = &scheduler->events[i];
         if (event->phase != EVENT_PAUSE && event->phase != EVENT_IDS)
@@ -164,10 +166,13 @@ static void on_timer(void *self, uint64_t timer)
         schedules_turn(scheduler);
     else if (timer == TIMER_IDS)
         ids_ask(scheduler);
+    else if (timer == TIMER_UPKEEP)
+        upkeep_turn(scheduler);
     else {
         CHECK(timer >= 1 && timer <= scheduler->event_room);
         if (scheduler->events[timer - 1].phase == EVENT_PAUSE)
             event_restart(scheduler, &scheduler->events[timer - 1]);
+        actor_hand(scheduler->actor, 0, 0);
     }
 }
 
@@ -185,6 +190,7 @@ static enum error start(void *self, struct actor *actor)
     scheduler->is_stored = xcalloc(scheduler->config->workflow_count + 1, sizeof(scheduler->is_stored[0]));
     ids_ask(scheduler);
     schedules_start(scheduler);
+    upkeep_start(scheduler);
     subscribe(scheduler);
     return ERROR_OK;
 }
@@ -198,6 +204,7 @@ static void stop(void *self)
     for (size_t i = 0; i < scheduler->old_count; i++)
         workflow_destroy(&scheduler->old[i]);
     schedules_stop(scheduler);
+    upkeep_stop(scheduler);
     free(scheduler->events);
     free(scheduler->is_stored);
     expression_engine_destroy(&scheduler->engine);

@@ -15,6 +15,7 @@ enum {
     TIMER_SUBSCRIBE = 100000, /* timers of events are numbered from 1 */
     TIMER_SCHEDULES,
     TIMER_IDS,
+    TIMER_UPKEEP,
 };
 
 enum event_phase {
@@ -31,6 +32,7 @@ enum event_phase {
 struct event {
     enum event_phase phase;
     uint64_t ticket, id, fence;
+    uint64_t run_id; /* the run that the job belongs to; 0 for none */
     bool is_flow, is_malformed;
     struct buffer bytes, content_type, queue, key;
     int64_t created_ms;
@@ -54,11 +56,22 @@ struct schedule {
     uint64_t ticket;
 };
 
-/* A console command that waits for a page. */
+/* A console command that waits for a page, or for the commit that follows it. */
 struct pending {
     uint64_t ticket, command_ticket;
     enum command_id command;
     char workflow[WORKFLOW_NAME_MAX + 1]; /* RUNS: only these */
+};
+
+enum { WALKS = 3 };
+
+/* Walks over what is kept, one at a time, page by page. */
+struct upkeep {
+    size_t walk; /* WALKS: none is under way */
+    uint64_t ticket;
+    struct buffer at, next;  /* where this page began; where the next one does */
+    int64_t due_ms[WALKS];   /* monotonic */
+    uint64_t asked, changed; /* rows: of the commit under way; in this walk */
 };
 
 struct scheduler {
@@ -76,6 +89,7 @@ struct scheduler {
     struct schedule *schedules;
     size_t schedule_count;
     struct pending pending[ASKS_MAX];
+    struct upkeep upkeep;
 };
 
 struct scheduler *scheduler_of(void *self);
@@ -109,3 +123,11 @@ bool schedule_on_page(struct scheduler *scheduler, const struct msg_page *msg);
 /* --- asks.c: console commands --- */
 void ask_command(struct scheduler *scheduler, const struct msg_command *msg);
 bool ask_on_page(struct scheduler *scheduler, const struct msg_page *msg);
+bool ask_on_committed(struct scheduler *scheduler, const struct msg_committed *msg);
+
+/* --- upkeep.c: runs whose job died unheard, and what was kept long enough --- */
+void upkeep_start(struct scheduler *scheduler);
+void upkeep_stop(struct scheduler *scheduler);
+void upkeep_turn(struct scheduler *scheduler);
+bool upkeep_on_page(struct scheduler *scheduler, const struct msg_page *msg);
+bool upkeep_on_committed(struct scheduler *scheduler, const struct msg_committed *msg);

@@ -327,6 +327,17 @@ static void on_quiesce(void *self, const struct msg_quiesce *msg)
 
 /* --- life --- */
 
+/* Metrics outlive an actor's lives and end with the process: the first life writes the moment for those behind it. */
+static int64_t process_began(struct actor *actor)
+{
+    enum { SECOND_MS = 1000 };
+    const _Atomic int64_t *began = &actor->metrics->slots[METRIC_BEGAN][0];
+
+    if (atomic_load_explicit(began, memory_order_relaxed) == 0)
+        actor_gauge(actor, METRIC_BEGAN, 0, actor_now(actor) / SECOND_MS);
+    return atomic_load_explicit(began, memory_order_relaxed) * SECOND_MS;
+}
+
 static enum error start(void *self, struct actor *actor)
 {
     struct watchdog *watchdog = self;
@@ -344,7 +355,7 @@ static enum error start(void *self, struct actor *actor)
 
     watchdog->magic = WATCHDOG_MAGIC;
     watchdog->actor = actor;
-    watchdog->began_ms = actor_now(actor);
+    watchdog->began_ms = process_began(actor);
     return actor_serve(actor, &options);
 }
 

@@ -37,8 +37,8 @@ static void watermark(struct fake *fake, const char *value)
     assert_int_equal(read.what, READ_SPACE_GET);
     assert_true(slice_is(read.space, "sinks") && slice_is(read.from, "sqlite"));
     if (value != NULL)
-        record_put_space_entry(
-            &row, &(struct record_space_entry){.key = read.from, .version = 1, .value = slice_of(value)});
+        record_put_space_entry(&row,
+                               &(struct record_space_entry){.key = read.from, .version = 1, .value = slice_of(value)});
     fake_page(fake, read.ticket, value != NULL ? ERROR_OK : ERROR_NOT_FOUND, &row, value != NULL);
     buffer_free(&row);
 }
@@ -349,8 +349,7 @@ static void test_commands_and_jobs_are_not_ours(void **state)
     fake_deliver_command(fake, &(struct msg_command){.ticket = 3, .command = COMMAND_STATUS, .arguments = SLICE("{}")});
     assert_true(fake_take_command_done(fake, &done));
     assert_int_equal(done.error, ERROR_UNSUPPORTED);
-    fake_deliver_job(fake,
-                     &(struct msg_job){.life = fake->actor.life, .id = 9, .fence = 2, .queue = SLICE("persist")});
+    fake_deliver_job(fake, &(struct msg_job){.life = fake->actor.life, .id = 9, .fence = 2, .queue = SLICE("persist")});
     assert_true(fake_take_release(fake, &release));
     assert_int_equal(release.job, 9);
 }
@@ -359,10 +358,22 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_rows_in_order), TEST(test_lost_wake_up), TEST(test_full_store_inbox), TEST(test_cursor_after_crash),
-        TEST(test_sink_deleted), TEST(test_gaps_are_no_loss), TEST(test_nothing_is_trimmed_before_the_watermark_is_known), TEST(test_store_put_back), TEST(test_store_new_while_running), TEST(test_trim_lags),
-        TEST(test_sink_errors_back_off), TEST(test_cursor_cannot_be_read), TEST(test_corrupt_sink_ends_the_life),
-        TEST(test_unreadable_outbox), TEST(test_quiesce_ends_the_batch), TEST(test_commands_and_jobs_are_not_ours),
+        TEST(test_rows_in_order),
+        TEST(test_lost_wake_up),
+        TEST(test_full_store_inbox),
+        TEST(test_cursor_after_crash),
+        TEST(test_sink_deleted),
+        TEST(test_gaps_are_no_loss),
+        TEST(test_nothing_is_trimmed_before_the_watermark_is_known),
+        TEST(test_store_put_back),
+        TEST(test_store_new_while_running),
+        TEST(test_trim_lags),
+        TEST(test_sink_errors_back_off),
+        TEST(test_cursor_cannot_be_read),
+        TEST(test_corrupt_sink_ends_the_life),
+        TEST(test_unreadable_outbox),
+        TEST(test_quiesce_ends_the_batch),
+        TEST(test_commands_and_jobs_are_not_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

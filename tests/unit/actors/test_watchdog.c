@@ -243,8 +243,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_healthz_and_strangers), TEST(test_metrics), TEST(test_metrics_of_a_silent_store), TEST(test_ready),
-        TEST(test_not_ready), TEST(test_visits_are_bounded), TEST(test_commands), TEST(test_uptime_is_of_the_process),
+        TEST(test_healthz_and_strangers),
+        TEST(test_metrics),
+        TEST(test_metrics_of_a_silent_store),
+        TEST(test_ready),
+        TEST(test_not_ready),
+        TEST(test_visits_are_bounded),
+        TEST(test_commands),
+        TEST(test_uptime_is_of_the_process),
         TEST(test_start_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

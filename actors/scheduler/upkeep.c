@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+#include "actors/common/step_event.h"
+#include "actors/scheduler/state.h"
+#include <stdio.h>
+
+enum { PAGE_ROWS = 100, FIRST_MS = 5000, TURN_MS = 600000, KEEP_MS = 3600000 };
+
+/* ---- what is done with a page ---- */
+
+/* A job that the store itself put aside, because it ended the process twice, has no worker to tell its run. The claim
+ * keeps it from being told anew at each turn. An event of queue flow is left to the owner: told again, it would be
+ * handled again, and that is what ended the process. */
+static uint64_t tell_poisoned(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    struct wire wire = wire_over(msg->rows);
+    struct record_job_view job;
+    uint64_t count = 0;
+    char key[40];
+
+    for (uint64_t i = 0; i < msg->count && record_take_job_view(&wire, &job); i++) {
+        if (job.error != ERROR_POISON || job.run == 0 || slice_is(job.queue, "flow"))
+            continue;
+        snprintf(key, sizeof(key), "poison/%llu", (unsigned long long)job.id);
+        op_put_claim(ops, &(struct op_claim){.key = slice_of(key),
+                                             .until_ms = actor_wall(scheduler->actor) + scheduler->config->run_keep_ms,
+                                             .skip = 1});
+        step_event_put(ops, &(struct payload_step_done){.run = job.run,
+                                                        .step = job.step,
+                                                        .job = job.id,
+                                                        .error = ERROR_POISON,
+                                                        .result = SLICE("null"),
+                                                        .detail = slice_of(error_doc(ERROR_POISON))});
+        count++;
+    }
+    return count;
+}
+
+/* When a job died is not kept, but not before it was made and last due. */
+static uint64_t cancel_dead(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    struct wire wire = wire_over(msg->rows);
+    struct record_job_view job;
+    int64_t before_ms = actor_wall(scheduler->actor) - scheduler->config->run_keep_ms;
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < msg->count && record_take_job_view(&wire, &job); i++)
+        if (job.state == JOB_DEAD && job.created_ms < before_ms && job.due_ms < before_ms) {
+            op_put_cancel(ops, &(struct op_cancel){job.id});
+            count++;
+        }
+    return count;
+}
+
+static uint64_t forget_runs(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    struct wire wire = wire_over(msg->rows);
+    struct record_run_entry run;
+    int64_t before_ms = actor_wall(scheduler->actor) - scheduler->config->run_keep_ms;
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < msg->count && record_take_run_entry(&wire, &run); i++)
+        if (run.state != RUN_OPEN && run.changed_ms < before_ms) {
+            op_put_forget_run(ops, &(struct op_forget_run){run.run});
+            count++;
+        }
+    return count;
+}
+
+static const struct walk {
+    enum read_kind what;
+    uint64_t states;   /* bit set, of READ_JOBS */
+    int64_t every_ms;  /* and once at start */
+    bool is_about_age; /* so it waits for a clock that is trusted */
+    const char *event; /* logged when the walk changed something */
+    /* Packs what is to be done; returns on how many rows. */
+    uint64_t (*visit)(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops);
+} walks[WALKS] = {
+    {READ_JOBS, 1u << JOB_DEAD, TURN_MS, false, "poison-told", tell_poisoned},
+    {READ_JOBS, 1u << JOB_DEAD, KEEP_MS, true, "dead-jobs-removed", cancel_dead},
+    {READ_RUNS, 0, KEEP_MS, true, "runs-forgotten", forget_runs},
+};
+
+/* ---- the walks ---- */
+
+static void wait_for(struct scheduler *scheduler, int64_t for_ms)
+{
+    actor_timer(scheduler->actor, TIMER_UPKEEP, actor_now(scheduler->actor) + for_ms);
+}
+
+static void ask_page(struct scheduler *scheduler)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+    struct msg_read read = {.ticket = actor_ticket(scheduler->actor),
+                            .what = walks[upkeep->walk].what,
+                            .from = buffer_slice(&upkeep->at),
+                            .id = walks[upkeep->walk].states,
+                            .limit = PAGE_ROWS};
+
+    if (store_read(scheduler->actor, &read) == ERROR_OK)
+        upkeep->ticket = read.ticket;
+    else
+        wait_for(scheduler, AGAIN_MS);
+}
+
+static bool is_due(const struct scheduler *scheduler, size_t walk)
+{
+    return scheduler->upkeep.due_ms[walk] <= actor_now(scheduler->actor) &&
+           (!walks[walk].is_about_age || actor_wall_trusted(scheduler->actor));
+}
+
+/* Begins the next walk that is due, from this one on. */
+static void begin_from(struct scheduler *scheduler, size_t walk)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+
+    while (walk < WALKS && !is_due(scheduler, walk))
+        walk++;
+    upkeep->walk = walk;
+    upkeep->changed = 0;
+    buffer_clear(&upkeep->at);
+    if (walk == WALKS)
+        wait_for(scheduler, TURN_MS);
+    else
+        ask_page(scheduler);
+}
+
+static void end_walk(struct scheduler *scheduler)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+
+    if (upkeep->changed > 0)
+        ACTOR_LOG(scheduler->actor, LOG_INFO, walks[upkeep->walk].event, L_U64("count", upkeep->changed));
+    upkeep->due_ms[upkeep->walk] = actor_now(scheduler->actor) + walks[upkeep->walk].every_ms;
+    begin_from(scheduler, upkeep->walk + 1);
+}
+
+static void turn_page(struct scheduler *scheduler)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+
+    if (scheduler->is_quiescing)
+        return;
+    if (upkeep->next.size == 0) {
+        end_walk(scheduler);
+        return;
+    }
+    buffer_clear(&upkeep->at);
+    buffer_append(&upkeep->at, upkeep->next.data, upkeep->next.size);
+    ask_page(scheduler);
+}
+
+void upkeep_turn(struct scheduler *scheduler)
+{
+    if (scheduler->upkeep.walk == WALKS)
+        begin_from(scheduler, 0);
+    else if (scheduler->upkeep.ticket == 0)
+        ask_page(scheduler);
+}
+
+/* A page with nothing to do costs no commit. */
+bool upkeep_on_page(struct scheduler *scheduler, const struct msg_page *msg)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+    struct buffer ops = {NULL, 0, 0};
+    uint64_t ticket;
+
+    if (upkeep->ticket != msg->ticket)
+        return false;
+    upkeep->ticket = 0;
+    buffer_clear(&upkeep->next);
+    if (msg->error != ERROR_OK)
+        ACTOR_LOG(scheduler->actor, LOG_WARN, "upkeep-unreadable", L_ERROR(msg->error));
+    else {
+        buffer_append(&upkeep->next, msg->next.data, msg->next.size);
+        upkeep->asked = walks[upkeep->walk].visit(scheduler, msg, &ops);
+    }
+    ticket = actor_ticket(scheduler->actor);
+    if (ops.size == 0)
+        turn_page(scheduler);
+    else if (store_commit(scheduler->actor, ticket, &ops) == ERROR_OK)
+        upkeep->ticket = ticket;
+    else
+        wait_for(scheduler, AGAIN_MS); /* the same page again */
+    buffer_free(&ops);
+    return true;
+}
+
+/* What was refused, say because a job was revived meanwhile, is seen again by the next walk. */
+bool upkeep_on_committed(struct scheduler *scheduler, const struct msg_committed *msg)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+
+    if (upkeep->ticket != msg->ticket)
+        return false;
+    upkeep->ticket = 0;
+    if (msg->error == ERROR_OK)
+        upkeep->changed += upkeep->asked - msg->skipped;
+    else
+        ACTOR_LOG(scheduler->actor, LOG_WARN, "upkeep-refused", L_ERROR(msg->error));
+    turn_page(scheduler);
+    return true;
+}
+
+/* Not at once: what the start itself needs comes first. */
+void upkeep_start(struct scheduler *scheduler)
+{
+    scheduler->upkeep.walk = WALKS;
+    wait_for(scheduler, FIRST_MS);
+}
+
+void upkeep_stop(struct scheduler *scheduler)
+{
+    buffer_free(&scheduler->upkeep.at);
+    buffer_free(&scheduler->upkeep.next);
+}
