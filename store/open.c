@@ -54,7 +54,7 @@ static enum error meta_read(struct store *store, struct stored_meta *meta)
 
     if (error != ERROR_OK)
         return error;
-    *meta = (struct stored_meta){.format = STORE_FORMAT, .ceiling = 1};
+    *meta = (struct stored_meta){.format = STORE_FORMAT, .box = store->options.box, .ceiling = 1};
     key_meta(&key);
     error = record_get(txn, &key, &value);
     if (error == ERROR_OK && !stored_take_meta(value, meta))
@@ -82,6 +82,11 @@ static enum error begin(struct store *store, int64_t now_ms, char *problem, size
                  error == ERROR_UNSUPPORTED ? "the store was written by a newer purserd"
                                             : "the store's first record cannot be read");
         return error;
+    }
+    if (meta.box != store->options.box) {
+        snprintf(problem, size, "the store belongs to box %llu, not to box %llu; a store keeps its box for life",
+                 (unsigned long long)meta.box, (unsigned long long)store->options.box);
+        return ERROR_INVALID;
     }
     store->epoch = meta.epoch + 1;
     store->id_next = store->totals.ceiling = meta.ceiling;

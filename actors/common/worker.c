@@ -20,7 +20,7 @@ struct worker_job {
     enum worker_phase phase;
     uint64_t ticket; /* of what is under way; 0 while a commit waits to be sent again */
     uint64_t id, fence, attempt, run;
-    int64_t created_ms, called_ms;
+    int64_t created_ms;
     char *gate, *step_name;
     char name[32]; /* the job's stable name for connectors */
     struct buffer payload, state;
@@ -204,7 +204,6 @@ static void job_call(struct worker *worker, struct worker_job *job)
     }
     job->phase = PHASE_CALL;
     job->ticket = ticket;
-    job->called_ms = actor_now(worker->actor);
 }
 
 static void job_note(struct worker *worker, struct worker_job *job)
@@ -408,8 +407,6 @@ void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
     enum error outcome = job->step.kind == STEP_DONE || job->step.kind == STEP_REQUEST || job->step.kind == STEP_PROBE
                              ? ERROR_OK
                              : job->step.error;
-    actor_count(worker->actor, METRIC_CALLS, outcome, 1);
-    actor_observe(worker->actor, METRIC_CALL_SECONDS, (double)(actor_now(worker->actor) - job->called_ms) / 1000);
     if (job->skill->used != NULL)
         job->skill->used(worker->actor, &usage);
     report(worker, job, outcome, &usage);

@@ -180,11 +180,25 @@ static enum error error_of_reply(const struct answer *answer)
     return ERROR_LOST;
 }
 
+/* The enhanced status code of a reply ("5.1.1"), or nothing. The rest of its text may name the recipient. */
+static struct slice enhanced_code(struct slice said)
+{
+    for (size_t at = 0; at + 5 <= said.size; at++) {
+        size_t end = at, dots = 0;
+        while (end < said.size && ((said.data[end] >= '0' && said.data[end] <= '9') || said.data[end] == '.'))
+            dots += said.data[end++] == '.';
+        if (dots == 2 && end - at <= 9 && said.data[at] != '.' && said.data[end - 1] != '.' && said.data[at + 1] == '.')
+            return (struct slice){said.data + at, end - at};
+        at = end > at ? end : at;
+    }
+    return (struct slice){NULL, 0};
+}
+
 static void email_answer(const struct connector_job *job, const struct connector_settings *settings,
                          const struct answer *answer, int64_t now_ms, struct scratch *scratch, struct step *step)
 {
-    struct slice said = answer->body.size ? answer->body : answer->detail;
-    int size = said.size > TEXT_MAX ? TEXT_MAX : (int)said.size;
+    struct slice code = enhanced_code(answer->body.size ? answer->body : answer->detail);
+    int size = answer->detail.size > TEXT_MAX ? TEXT_MAX : (int)answer->detail.size;
 
     (void)now_ms;
     step_start(scratch, step);
@@ -197,12 +211,13 @@ static void email_answer(const struct connector_job *job, const struct connector
     }
     if (answer->error == ERROR_OK) {
         step->retry_after_ms = is_day_limit(answer) ? DAY_LIMIT_WAIT_MS : -1;
-        step_fail(scratch, step, error_of_reply(answer), "SMTP %d: %.*s", answer->status, size, size ? said.data : "");
+        step_fail(scratch, step, error_of_reply(answer), "SMTP %d %.*s", answer->status, (int)code.size,
+                  code.size ? code.data : "");
         return;
     }
     /* The call is not idempotent: a time-out is as unknown as a broken connection. */
     step_fail(scratch, step, answer->error == ERROR_TIMEOUT ? ERROR_LOST : answer->error, "%.*s", size,
-              size ? said.data : "");
+              size ? answer->detail.data : "");
 }
 
 static void email_usage(const struct connector_settings *settings, const struct answer *answer, int64_t now_ms,

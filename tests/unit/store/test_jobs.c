@@ -256,11 +256,24 @@ static void ids_are_consecutive_and_never_reused(void **state)
     assert_int_equal(DO(f, allocate, 0), ERROR_INVALID);
     assert_int_equal(DO(f, allocate, 4097), ERROR_INVALID);
     assert_int_equal(DO(f, allocate, 4096), ERROR_OK);
-    f->options.box = 7;
     reopen_store(f);
-    uint64_t id = push_to(f, "q", "", "", "x");
-    assert_int_equal(id >> 40, 7);
-    assert_true((id & ((UINT64_C(1) << 40) - 1)) > last);
+    assert_true(push_to(f, "q", "", "", "x") > last);
+}
+
+/* The box stands in the upper bits of every id, so a store that changed its box would not know its own ids. */
+static void a_store_keeps_its_box(void **state)
+{
+    struct fixture *f = *state;
+    char problem[STORE_PROBLEM_BYTES];
+    enum error error;
+
+    store_close(&f->store);
+    f->options.box = 7;
+    assert_null(store_open(f->ops, f->argument, &f->options, f->now, &error, problem));
+    assert_int_equal(error, ERROR_INVALID);
+    assert_non_null(strstr(problem, "belongs to box 0"));
+    f->options.box = 0;
+    open_store(f);
 }
 
 static void crash_charges_and_quarantines(void **state)
@@ -331,6 +344,7 @@ int main(void)
         ON_BOTH(refused_leaves_nothing),
         ON_BOTH(ids_are_consecutive_and_never_reused),
         ON_BOTH(crash_charges_and_quarantines),
+        ON_BOTH(a_store_keeps_its_box),
         ON_BOTH(depth_bound),
         ON_BOTH(reopen_keeps_all),
     };
