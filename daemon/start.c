@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/start.h"
+#include "actors/watchdog/watchdog.h"
 #include "config/secrets.h"
 #include "daemon/wiring.h"
 #include "runtime/clock.h"
@@ -32,6 +33,7 @@ struct life {
     struct kv_lmdb_options lmdb;
     struct store_resource store;
     struct hand *hand;
+    struct watchdog_resource watchdog;
     struct engine_options options;
     char store_path[PATH_BYTES_MAX], hand_path[PATH_BYTES_MAX], clock_path[PATH_BYTES_MAX], panic_path[PATH_BYTES_MAX];
 };
@@ -140,6 +142,27 @@ static void wire_store(struct life *life, const struct engine_start *start)
     life->hand = hand_open(life->hand_path, (uint64_t)clock_wall_ms(), ACTOR_COUNT);
 }
 
+/* The head of the record that an earlier crash left, for `purser status`; it stays until the next crash. */
+static void wire_watchdog(struct life *life, const struct engine_start *start)
+{
+    FILE *file = fopen(life->panic_path, "re");
+    char *text = life->watchdog.last_panic, *end;
+    size_t size = 0;
+
+    if (file != NULL) {
+        size = fread(text, 1, sizeof(life->watchdog.last_panic) - 1, file);
+        fclose(file);
+    }
+    text[size] = '\0';
+    end = strstr(text, "backtrace:");
+    if (end != NULL)
+        *end = '\0';
+    if (!slice_is_utf8(slice_of(text)))
+        text[0] = '\0';
+    life->watchdog.safe_mode = start->safe_mode;
+    life->options.resources[ACTOR_WATCHDOG] = &life->watchdog;
+}
+
 static void wire_engine(struct life *life, const struct engine_start *start)
 {
     const struct config *config = life->config;
@@ -198,6 +221,7 @@ int start_engine(struct config *config, const struct engine_start *start)
     panic_install(life.panic_path, crash_job);
     wire_store(&life, start);
     wire_engine(&life, start);
+    wire_watchdog(&life, start);
     int code = engine_run(&life.options);
     if (code != ENGINE_STOPPED)
         _exit(code); /* threads may still run: nothing below them may be taken away */

@@ -25,7 +25,6 @@ enum {
     ENGINE_START_FAILED = 3, /* an actor did not start: configuration, address, store */
     ENGINE_ACTOR_FAILED = 4, /* an actor everybody stands on returned an error, or a restart budget is spent */
     ENGINE_STOP_TIMEOUT = 5, /* the orderly stop took too long; as safe as kill -9 */
-    ENGINE_HANG = 6,         /* an actor made no progress */
 };
 
 /* Runs until it is stopped by SIGTERM, SIGINT or the console. Signals must be blocked by the caller before. */

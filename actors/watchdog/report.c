@@ -48,8 +48,7 @@ static void queue_metrics(struct buffer *into, const struct report *report)
         for (size_t state = 0; state < STATE_COUNT; state++) {
             buffer_text(into, "purser_queue_jobs{queue=\"");
             put_label(into, entry.queue);
-            buffer_printf(into, "\",state=\"%s\"} %llu\n", states[state],
-                          (unsigned long long)depth_of(&entry, state));
+            buffer_printf(into, "\",state=\"%s\"} %llu\n", states[state], (unsigned long long)depth_of(&entry, state));
         }
     wire = wire_over(report->queues);
     left = report->queue_count;
@@ -116,12 +115,11 @@ static json_t *store_json(const struct report *report)
 
     if (!report->has_store)
         return json_null();
-    return json_pack("{s:I s:I s:I s:b s:I s:I s:I s:I s:I s:I s:b}", "format", (json_int_t)store->format,
-                     "used_bytes", (json_int_t)store->used_bytes, "bound_bytes", (json_int_t)store->bound_bytes,
-                     "refusing", store->refusing, "commits", (json_int_t)store->commits, "transactions",
-                     (json_int_t)store->syncs, "jobs", (json_int_t)store->jobs, "claims", (json_int_t)store->claims,
-                     "outbox", (json_int_t)store->outbox, "corrupt", (json_int_t)store->corrupt, "counted",
-                     store->counted);
+    return json_pack("{s:I s:I s:I s:b s:I s:I s:I s:I s:I s:I s:b}", "format", (json_int_t)store->format, "used_bytes",
+                     (json_int_t)store->used_bytes, "bound_bytes", (json_int_t)store->bound_bytes, "refusing",
+                     store->refusing, "commits", (json_int_t)store->commits, "transactions", (json_int_t)store->syncs,
+                     "jobs", (json_int_t)store->jobs, "claims", (json_int_t)store->claims, "outbox",
+                     (json_int_t)store->outbox, "corrupt", (json_int_t)store->corrupt, "counted", store->counted);
 }
 
 void report_status(struct buffer *into, const struct report *report)
@@ -132,6 +130,10 @@ void report_status(struct buffer *into, const struct report *report)
 
     json_object_set_new(status, "version", json_string(PURSER_VERSION));
     json_object_set_new(status, "up_ms", json_integer(report->up_ms));
+    json_object_set_new(status, "safe_mode", json_boolean(report->safe_mode));
+    json_object_set_new(status, "last_panic",
+                        report->last_panic != NULL && report->last_panic[0] != '\0' ? json_string(report->last_panic)
+                                                                                    : json_null());
     json_object_set_new(status, "actors", actors == NULL ? json_null() : actors);
     json_object_set_new(status, "queues", queues_json(report));
     json_object_set_new(status, "store", store_json(report));

@@ -12,7 +12,9 @@ struct report {
     uint64_t queue_count;
     struct record_store_entry store;
     struct slice actors; /* JSON array of actor_progress_json() */
-    int64_t up_ms;       /* since the process began, to the second */
+    bool safe_mode;
+    const char *last_panic; /* NULL or empty: none */
+    int64_t up_ms;          /* since the process began, to the second */
 };
 
 /* Gauges of queues and store in Prometheus text format 0.0.4; nothing for what the store did not tell. */

@@ -81,12 +81,16 @@ static void command_done(struct watchdog *watchdog, uint64_t ticket, enum error 
 
 static struct report report_of(const struct watchdog *watchdog, const struct visit *visit)
 {
+    const struct watchdog_resource *resource = actor_resource(watchdog->actor);
+
     return (struct report){
         .has_queues = visit->has_queues,
         .has_store = visit->has_store,
         .queues = buffer_slice(&visit->queues),
         .queue_count = visit->queue_count,
         .store = visit->store,
+        .safe_mode = resource != NULL && resource->safe_mode,
+        .last_panic = resource != NULL ? resource->last_panic : NULL,
         .up_ms = actor_now(watchdog->actor) - watchdog->began_ms,
     };
 }

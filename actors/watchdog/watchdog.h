@@ -4,4 +4,10 @@
 #pragma once
 #include "runtime/actor.h"
 
+/* What the wiring tells it (actor_resource(); NULL: nothing); outlives every life. */
+struct watchdog_resource {
+    bool safe_mode;        /* the store hands no work out */
+    char last_panic[1024]; /* head of the record the last crash left: time, signal, actor, job, check; empty: none */
+};
+
 extern const struct actor_spec watchdog_spec;
