@@ -311,14 +311,22 @@ class Live:
         except subprocess.TimeoutExpired:
             raise Failed(f"purserd did not stop within {seconds} s") from None
 
+    def end_daemon(self):
+        """Whatever state it is in, neither guardian nor engine are left."""
+        if self.daemon is None or self.daemon.poll() is not None:
+            return
+        engine = self.engine_pid()
+        self.daemon.kill()
+        self.daemon.wait()
+        while engine is not None and is_alive(engine):
+            time.sleep(0.01)
+
     def close(self, keep_logs=False):
-        for process in (self.daemon, self.cloud, self.mail):
+        self.end_daemon()
+        for process in (self.cloud, self.mail):
             if process is not None and process.poll() is None:
-                engine = self.engine_pid() if process is self.daemon else None
                 process.kill()
                 process.wait()
-                while engine is not None and is_alive(engine):
-                    time.sleep(0.01)
         if keep_logs:
             for log in sorted(self.folder.glob("*.log")):
                 lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
