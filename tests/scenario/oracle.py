@@ -22,8 +22,10 @@ FOLDER = BUILD / "npm-shopify"
 VALIDATOR = """
 import '@shopify/shopify-api/adapters/node';
 import {shopifyApi, ApiVersion, LogSeverity} from '@shopify/shopify-api';
+import {webcrypto} from 'node:crypto';
 import {createInterface} from 'node:readline';
 
+globalThis.crypto ??= webcrypto; // Debian 12's node has it under this name alone
 const version = Object.values(ApiVersion).filter(name => name !== 'unstable').pop();
 for await (const line of createInterface({input: process.stdin})) {
   const {secret, body, headers} = JSON.parse(line);
