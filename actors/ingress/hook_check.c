@@ -75,10 +75,15 @@ static bool has_headers(const struct hook *hook, const struct http_request *requ
     return true;
 }
 
+const char *hook_id_header(const struct hook *hook)
+{
+    return hook->scheme == HOOK_SHOPIFY ? "X-Shopify-Webhook-Id" : "X-Webhook-Id";
+}
+
 static bool take_sender_id(const struct hook *hook, const struct http_request *request, struct hook_delivery *delivery,
                            struct hook_refusal *refusal)
 {
-    const char *name = hook->scheme == HOOK_SHOPIFY ? "X-Shopify-Webhook-Id" : "X-Webhook-Id";
+    const char *name = hook_id_header(hook);
 
     delivery->sender_id = header(request, name);
     if (delivery->sender_id.size > HOOK_ID_BYTES_MAX)

@@ -33,6 +33,9 @@ const struct hook *hook_route(const struct config *config, struct slice path);
 bool hook_check(const struct hook *hook, const struct hook_keys *keys, const struct http_request *request,
                 struct hook_delivery *delivery, struct hook_refusal *refusal);
 
+/* The header that carries the sender's id. */
+const char *hook_id_header(const struct hook *hook);
+
 /* What is signed fits one of the keys; constant in time for a signature of the right size. */
 bool hook_signature_fits(const struct hook *hook, const struct hook_keys *keys, struct slice signature,
                          struct slice body);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { SECRET_AGAIN_MS = 5000, RETRY_AFTER_S = 5 };
 
@@ -92,25 +93,36 @@ static bool is_loopback(struct slice peer)
     return (peer.size >= 4 && memcmp(peer.data, "127.", 4) == 0) || slice_is(peer, "::1");
 }
 
+/* Each proxy may write a line of its own below those that came. */
+static struct slice last_forwarded(const struct http_request *request)
+{
+    static const char name[] = "X-Forwarded-For";
+    struct slice found = {NULL, 0};
+
+    for (size_t i = 0; i < request->header_count; i++)
+        if (request->headers[i].name.size == sizeof(name) - 1 &&
+            strncasecmp(request->headers[i].name.data, name, sizeof(name) - 1) == 0)
+            found = request->headers[i].value;
+    return found;
+}
+
 /* Behind a proxy on this box all requests come from loopback: then the address it appended last counts. A local sender
  * without a proxy is not throttled (an empty address): it could as well fill the disk. */
 static struct slice sender_of(const struct http_request *request)
 {
-    const struct http_header *forwarded;
     struct slice last;
     size_t at;
 
     if (!is_loopback(request->peer))
         return request->peer;
-    forwarded = http_header_find(request, "X-Forwarded-For");
-    if (forwarded == NULL)
-        return (struct slice){NULL, 0};
-    last = forwarded->value;
+    last = last_forwarded(request);
+    while (last.size > 0 && last.data[last.size - 1] == ' ')
+        last.size--;
     for (at = last.size; at > 0 && last.data[at - 1] != ','; at--)
         ;
     while (at < last.size && last.data[at] == ' ')
         at++;
-    return (struct slice){last.data + at, last.size - at};
+    return at == last.size ? (struct slice){NULL, 0} : (struct slice){last.data + at, last.size - at};
 }
 
 /* --- the commit --- */
@@ -129,7 +141,7 @@ static void put_text(struct buffer *into, const char *first, const char *name, c
 }
 
 /* Each claim's value tells what the other one should have been, so that a held claim shows whether this is the same
- * delivery again or a mix of two. */
+ * delivery again or a mix of two. The body comes first: when the id's claim is the held one, this body is not kept. */
 static void put_claims(struct ingress *ingress, struct pending *pending, const struct hook_delivery *delivery,
                        struct slice body, struct buffer *ops)
 {
@@ -139,22 +151,21 @@ static void put_claims(struct ingress *ingress, struct pending *pending, const s
 
     crypto_sha256(body, pending->body_hash);
     crypto_sha256(delivery->sender_id, pending->id_hash);
-    pending->has_sender_id = delivery->sender_id.size > 0;
-    if (pending->has_sender_id) {
-        buffer_printf(&rest, "%.*s/%.*s", (int)delivery->shop.size, delivery->shop.data, (int)delivery->sender_id.size,
-                      delivery->sender_id.data);
-        put_text(&key, "hook", pending->hook->name, "id", buffer_slice(&rest));
-        claim.key = buffer_slice(&key);
-        claim.value = (struct slice){(const char *)pending->body_hash, SHA256_BYTES};
-        op_put_claim(ops, &claim);
-        buffer_clear(&rest);
-    }
     crypto_sha256_hex(body, hex);
     buffer_printf(&rest, "%.*s/%s", (int)delivery->topic.size, delivery->topic.size ? delivery->topic.data : "", hex);
     put_text(&key, "hook", pending->hook->name, "body", buffer_slice(&rest));
     claim.key = buffer_slice(&key);
     claim.value = (struct slice){(const char *)pending->id_hash, SHA256_BYTES};
     op_put_claim(ops, &claim);
+    if (delivery->sender_id.size > 0) {
+        buffer_clear(&rest);
+        buffer_printf(&rest, "%.*s/%.*s", (int)delivery->shop.size, delivery->shop.data, (int)delivery->sender_id.size,
+                      delivery->sender_id.data);
+        put_text(&key, "hook", pending->hook->name, "id", buffer_slice(&rest));
+        claim.key = buffer_slice(&key);
+        claim.value = (struct slice){(const char *)pending->body_hash, SHA256_BYTES};
+        op_put_claim(ops, &claim);
+    }
     buffer_free(&key);
     buffer_free(&rest);
 }
@@ -291,20 +302,35 @@ void hooks_on_http(struct ingress *ingress, uint64_t exchange, const struct http
 
 /* --- the outcome --- */
 
-/* HELD: one of the two claims. Whatever mix of old and new it is, the work of the known part is kept, and sending it
- * again would change nothing: the sender hears yes, and people hear of the conflict. */
+/* A yes would be a lie here: this body is nowhere. */
+static void refuse_used_id(struct ingress *ingress, const struct pending *pending)
+{
+    struct hook_refusal refusal;
+
+    hook_refuse(&refusal, 409, ERROR_CONFLICT,
+                "%s came before with another body; this body was not kept; send it with an id of its own",
+                hook_id_header(pending->hook));
+    refuse(ingress, pending->reply_to, &refusal, 0);
+}
+
+/* HELD: by the body's claim (this body is kept, so the sender hears yes) or by the id's. People hear of a mix of two
+ * deliveries in both cases. */
 static void known(struct ingress *ingress, const struct pending *pending, const struct msg_committed *msg)
 {
-    bool by_id = pending->has_sender_id && msg->failed_op == 0;
+    struct http_reply reply = {.status = 200};
+    bool by_id = msg->failed_op == 1;
     struct slice mine = {(const char *)(by_id ? pending->body_hash : pending->id_hash), SHA256_BYTES};
+    bool same = slice_equal(msg->detail, mine);
 
-    if (slice_equal(msg->detail, mine)) {
-        actor_count(ingress->actor, METRIC_HOOKS_DUPLICATE, 0, 1);
-        return;
-    }
-    actor_count(ingress->actor, METRIC_HOOKS_CONFLICT, 0, 1);
-    ACTOR_LOG(ingress->actor, LOG_WARN, "hook-conflict", L_STR("hook", pending->hook->name),
-              L_STR("what", by_id ? "a known id came with another body" : "a known body came with another id"));
+    actor_count(ingress->actor, same ? METRIC_HOOKS_DUPLICATE : METRIC_HOOKS_CONFLICT, 0, 1);
+    if (!same)
+        ACTOR_LOG(ingress->actor, LOG_WARN, "hook-conflict", L_STR("hook", pending->hook->name),
+                  L_STR("what", by_id ? "a known id came with another body: it was refused"
+                                      : "a known body came with another id: it is kept once"));
+    if (by_id && !same)
+        refuse_used_id(ingress, pending);
+    else
+        respond(ingress, pending->reply_to, &reply, 0);
 }
 
 void hooks_on_committed(struct ingress *ingress, const struct pending *pending, const struct msg_committed *msg)
@@ -322,9 +348,10 @@ void hooks_on_committed(struct ingress *ingress, const struct pending *pending, 
         refuse_for_now(ingress, pending->reply_to, msg->error, error_doc(msg->error));
         return;
     }
-    if (msg->error == ERROR_HELD)
+    if (msg->error == ERROR_HELD) {
         known(ingress, pending, msg);
-    else
-        actor_count(ingress->actor, METRIC_HOOKS_ACCEPTED, 0, 1);
+        return;
+    }
+    actor_count(ingress->actor, METRIC_HOOKS_ACCEPTED, 0, 1);
     respond(ingress, pending->reply_to, &reply, 0);
 }

@@ -18,10 +18,13 @@ static struct ingress *ingress_of(void *self)
 static enum error listen_http(struct ingress *ingress)
 {
     const struct config *config = ingress->config;
+    /* A body past payload_bytes_max could never become a job: it is not read to its end. */
+    int64_t body_bytes_max = config->http_body_bytes_max < config->payload_bytes_max ? config->http_body_bytes_max
+                                                                                     : config->payload_bytes_max;
     struct http_server_options options = {
         .address = config->http_address,
         .port = (uint16_t)config->http_port,
-        .body_bytes_max = (size_t)config->http_body_bytes_max,
+        .body_bytes_max = (size_t)body_bytes_max,
         .header_bytes_max = (size_t)config->http_header_bytes_max,
         .connections_max = (unsigned)config->http_connections_max,
         .connections_per_ip_max = (unsigned)config->http_connections_per_ip_max,

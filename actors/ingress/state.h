@@ -31,7 +31,6 @@ struct pending {
     uint64_t sequence; /* of the peer's ask */
     int64_t started_ms;
     const struct hook *hook; /* of a webhook */
-    bool has_sender_id;
     unsigned char id_hash[SHA256_BYTES], body_hash[SHA256_BYTES];
     size_t queue;        /* of a push: index in config->queues */
     uint64_t jobs, known; /* of a push: asked for in this commit; left out because their id stands in it twice */

@@ -1,4 +1,4 @@
-/* throttle - how much one address may ask for: a bucket per address in a table that never grows. */
+/* throttle - how much one address may ask for: a bucket per IPv4 address or IPv6 /64 in a table that never grows. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/slice.h"

@@ -96,8 +96,12 @@ def status_of(answer):
 def test_sizes(live):
     big = packed(order(1, note="x" * (3 << 20)))
     requests_refused(live, "a body of 3 MiB", 413, lambda: status_of(raw_http(live.http_port, raw_head(live, big))))
-    refused(live, "a body past payload_bytes_max", 413, "too-large",
-            lambda: live.hook(packed(order(1, note="x" * (1 << 20) + "y" * 100000))), ["payload_bytes_max"])
+    requests_refused(live, "a body past payload_bytes_max", 413,
+                     lambda: live.hook(packed(order(1, note="x" * (1 << 20))))[0])
+    whole = packed(order(1, note=""))
+    full = packed(order(1, note="x" * ((1 << 20) - len(whole))))
+    refused(live, "a body of payload_bytes_max, which leaves no room for its headers", 413, "too-large",
+            lambda: live.hook(full), ["payload_bytes_max"])
     requests_refused(live, "headers of 17 KB", 431,
                      lambda: live.hook(REAL, headers={f"X-Long-{n}": "x" * 4000 for n in range(4)})[0])
     equal(live.hook(REAL, headers={f"X-Long-{n}": "x" * 4000 for n in range(20)})[0], 431, "headers of 80 KB: 431")
@@ -218,10 +222,17 @@ def test_duplicates(live):
     one, other = packed(order(31)), packed(order(32))
     sent_twice(live, "the same body with a new id", {"body": one, "webhook_id": "d-2"},
                {"body": one, "webhook_id": "d-3"}, "purser_hooks_conflict_total")
-    one = packed(order(33))
-    sent_twice(live, "the same id with another body", {"body": one, "webhook_id": "d-4"},
-               {"body": other, "webhook_id": "d-4"}, "purser_hooks_conflict_total")
+    equal(live.hook(packed(order(33)), webhook_id="d-4")[0], 200, "a new id is accepted")
+    then = counted(live, "purser_hooks_conflict_total", 1, "the same id with another body: counted as a conflict")
+    refused(live, "the same id with another body", 409, "conflict", lambda: live.hook(other, webhook_id="d-4"),
+            ["X-Shopify-Webhook-Id", "another body"])
+    then()
+    live.wait_idle()
     equal(row_of(live, 32), None, "and the other body is no row")
+    equal(live.hook(other, webhook_id="d-5")[0], 200, "with an id of its own the other body is accepted")
+    live.wait_idle()
+    check(row_of(live, 32) is not None, "and is a row")
+    equal(live.hook(other, webhook_id="d-4")[0], 200, "a kept body is told yes under any id")
 
 
 def test_fifty_at_once(live):

@@ -195,13 +195,15 @@ static void test_yes_after_the_commit(void **state)
     assert_null(fake_reply(fake, exchange));
     assert_int_equal(fake_take_ops(fake, &ticket, ops, 3), 3);
     assert_int_equal(ops[0].id, OP_CLAIM);
-    assert_true(slice_is(ops[0].claim.key, "hook/orders/id/tiny.myshopify.com/b54557e4"));
+    crypto_sha256_hex(request.body, hex);
+    snprintf(key, sizeof(key), "hook/orders/body/orders/create/%s", hex);
+    assert_true(slice_is(ops[0].claim.key, key));
     assert_int_equal(ops[0].claim.until_ms, fake->wall_ms + config->dedup_keep_ms);
     assert_int_equal(ops[0].claim.skip, 0);
     assert_int_equal(ops[0].claim.value.size, SHA256_BYTES);
-    crypto_sha256_hex(request.body, hex);
-    snprintf(key, sizeof(key), "hook/orders/body/orders/create/%s", hex);
-    assert_true(slice_is(ops[1].claim.key, key));
+    assert_int_equal(ops[1].id, OP_CLAIM);
+    assert_true(slice_is(ops[1].claim.key, "hook/orders/id/tiny.myshopify.com/b54557e4"));
+    assert_int_equal(ops[1].claim.until_ms, fake->wall_ms + config->dedup_keep_ms);
     assert_int_equal(ops[1].claim.skip, 0);
     assert_int_equal(ops[2].id, OP_PUSH);
     assert_true(slice_is(ops[2].push.queue, "flow"));
@@ -228,17 +230,41 @@ static void test_duplicates_and_conflicts(void **state)
 
     crypto_sha256(request.body, body);
     crypto_sha256(SLICE("one"), id);
-    assert_int_equal(sent(fake, &request, ERROR_HELD, 0, (struct slice){(char *)body, 32})->status, 200);
+    assert_int_equal(sent(fake, &request, ERROR_HELD, 1, (struct slice){(char *)body, 32})->status, 200);
     assert_int_equal(fake_metric(fake, METRIC_HOOKS_DUPLICATE, 0), 1);
-    assert_int_equal(sent(fake, &request, ERROR_HELD, 1, (struct slice){(char *)id, 32})->status, 200);
+    assert_int_equal(sent(fake, &request, ERROR_HELD, 0, (struct slice){(char *)id, 32})->status, 200);
     assert_int_equal(fake_metric(fake, METRIC_HOOKS_DUPLICATE, 0), 2);
     assert_int_equal(fake_metric(fake, METRIC_HOOKS_CONFLICT, 0), 0);
-    id[0] ^= 1;
+    id[0] ^= 1; /* a known body with another id: it is kept */
     assert_int_equal(sent(fake, &request, ERROR_HELD, 0, (struct slice){(char *)id, 32})->status, 200);
-    assert_int_equal(sent(fake, &request, ERROR_HELD, 1, (struct slice){(char *)id, 32})->status, 200);
-    assert_int_equal(fake_metric(fake, METRIC_HOOKS_CONFLICT, 0), 2);
-    assert_int_equal(fake_logged(fake, "hook-conflict"), 2);
+    assert_int_equal(fake_metric(fake, METRIC_HOOKS_CONFLICT, 0), 1);
+    assert_int_equal(fake_logged(fake, "hook-conflict"), 1);
+    assert_int_equal(fake_metric(fake, METRIC_HOOKS_REFUSED, ERROR_CONFLICT), 0);
     assert_int_equal(fake_metric(fake, METRIC_HOOKS_ACCEPTED, 0), 0);
+}
+
+/* A body that was never kept must not be acknowledged. */
+static void test_used_id_is_refused(void **state)
+{
+    struct fake *fake = *state;
+    struct http_request request = shopify("{\"id\":1}", "one");
+    unsigned char other[SHA256_BYTES];
+
+    crypto_sha256(SLICE("{\"id\":2}"), other);
+    const struct http_reply *reply = sent(fake, &request, ERROR_HELD, 1, (struct slice){(char *)other, 32});
+    assert_int_equal(reply->status, 409);
+    assert_int_equal(memcmp(reply->body.data, "X-Shopify-Webhook-Id came before with another body", 50), 0);
+    assert_int_equal(fake_reply_header(reply, "Retry-After").size, 0);
+    request = form("{\"id\":1}");
+    set(&request, "X-Webhook-Id", "one");
+    reply = sent(fake, &request, ERROR_HELD, 1, (struct slice){(char *)other, 32});
+    assert_int_equal(reply->status, 409);
+    assert_int_equal(memcmp(reply->body.data, "X-Webhook-Id came", 17), 0);
+    assert_int_equal(fake_metric(fake, METRIC_HOOKS_CONFLICT, 0), 2);
+    assert_int_equal(fake_metric(fake, METRIC_HOOKS_REFUSED, ERROR_CONFLICT), 2);
+    assert_int_equal(fake_metric(fake, METRIC_HOOKS_DUPLICATE, 0), 0);
+    assert_int_equal(fake_metric(fake, METRIC_HTTP_REQUESTS, 4), 2);
+    assert_int_equal(fake_logged(fake, "hook-conflict"), 2);
 }
 
 static void test_not_kept_is_503(void **state)
@@ -386,7 +412,7 @@ static void test_topic_and_shop(void **state)
     fake_http(fake, &request);
     struct op ops[3];
     assert_int_equal(fake_take_ops(fake, NULL, ops, 3), 3);
-    assert_true(slice_is(ops[0].claim.key, "hook/any/id/a.example/one"));
+    assert_true(slice_is(ops[1].claim.key, "hook/any/id/a.example/one"));
 }
 
 static void test_sender_ids(void **state)
@@ -408,7 +434,7 @@ static void test_sender_ids(void **state)
     set(&request, "X-Webhook-Id", "mine");
     fake_http(fake, &request);
     assert_int_equal(fake_take_ops(fake, NULL, ops, 3), 3);
-    assert_true(slice_is(ops[0].claim.key, "hook/form/id/form/mine"));
+    assert_true(slice_is(ops[1].claim.key, "hook/form/id/form/mine"));
 }
 
 static void test_no_id_is_a_duplicate(void **state)
@@ -467,6 +493,37 @@ static void test_throttle(void **state)
     refused(fake, &request, 429, "too many");
     set(&request, "X-Forwarded-For", "198.51.100.4, 198.51.100.5");
     refused(fake, &request, 401, "signature");
+    /* A proxy may add a line of its own below what the sender wrote. */
+    request.headers[request.header_count++] =
+        (struct http_header){SLICE("x-forwarded-for"), SLICE("198.51.100.9,198.51.100.4 ")};
+    refused(fake, &request, 429, "too many");
+}
+
+static void test_throttle_by_network(void **state)
+{
+    struct fake *fake = *state;
+    struct http_request request = shopify("{}", "one");
+    char peer[48];
+
+    set(&request, "X-Shopify-Hmac-Sha256", "AAAA");
+    for (int i = 0; i < 20; i++) {
+        snprintf(peer, sizeof(peer), "2001:db8:0:7:%x::1", i + 1);
+        request.peer = slice_of(peer);
+        refused(fake, &request, 401, "signature");
+    }
+    request.peer = SLICE("2001:db8:0:7:ffff:ffff:ffff:ffff");
+    refused(fake, &request, 429, "too many");
+    request.peer = SLICE("2001:db8:0:8::1");
+    refused(fake, &request, 401, "signature");
+    /* IPv4 addresses written as IPv6 stay single addresses. */
+    request.peer = SLICE("::ffff:203.0.113.1");
+    for (int i = 0; i < 20; i++)
+        refused(fake, &request, 401, "signature");
+    refused(fake, &request, 429, "too many");
+    request.peer = SLICE("203.0.113.1");
+    refused(fake, &request, 429, "too many");
+    request.peer = SLICE("::ffff:203.0.113.2");
+    refused(fake, &request, 401, "signature");
 }
 
 static void test_bounded_and_quiesced(void **state)
@@ -491,6 +548,7 @@ static void test_start_errors(void **state)
     struct fake *fake = *state;
 
     assert_int_equal(fake->serve.port, 8420);
+    assert_int_equal(fake->serve.body_bytes_max, 2048); /* the smaller of the two bounds */
     assert_string_equal(fake->listen.endpoint, "tcp://127.0.0.1:8421");
     fake->serve_error = ERROR_IO;
     assert_int_equal(fake_start(fake), ERROR_IO);
@@ -503,10 +561,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_yes_after_the_commit), TEST(test_duplicates_and_conflicts), TEST(test_not_kept_is_503),
+        TEST(test_yes_after_the_commit), TEST(test_duplicates_and_conflicts), TEST(test_used_id_is_refused),
+        TEST(test_not_kept_is_503),
         TEST(test_routes), TEST(test_content_type), TEST(test_missing_headers), TEST(test_signatures),
         TEST(test_rotation_without_restart), TEST(test_missing_secret), TEST(test_topic_and_shop),
         TEST(test_sender_ids), TEST(test_no_id_is_a_duplicate), TEST(test_bodies), TEST(test_throttle),
+        TEST(test_throttle_by_network),
         TEST(test_bounded_and_quiesced), TEST(test_start_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
