@@ -499,7 +499,10 @@ def shipped_workflow(**times):
 def http_ask(port, method, path, body=b"", headers=None, seconds=30):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
-        connection.request(method, path, body if body or method == "POST" else None, headers or {})
+        try:
+            connection.request(method, path, body if body or method == "POST" else None, headers or {})
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused by its head: the answer came before the body was sent
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace")
     finally:
@@ -514,12 +517,15 @@ def raw_http(port, data, seconds=30, finish=False):
             connection.sendall(data)
             if finish:
                 connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # refused before it was sent; the answer may be there all the same
+        try:
             while True:
                 part = connection.recv(65536)
                 if not part:
                     return got
                 got += part
-        except (ConnectionResetError, BrokenPipeError, TimeoutError):
+        except (ConnectionResetError, TimeoutError):
             return got
 
 
