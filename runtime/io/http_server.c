@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/io/http_server.h"
 #include "proto/check.h"
+#include "runtime/io/address.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -20,6 +21,8 @@ enum {
     SLOT_BITS = 16,
     BACKLOG = 256,
     POOL_EXTRA = 8192, /* room for the library's own records and the reply's headers */
+    BODIES_BYTES_MAX = 32 << 20,
+    LOOK_MS = 1000,
 };
 
 #define NEVER INT64_MAX
@@ -34,6 +37,7 @@ struct link {
     struct MHD_Connection *connection;
     int fd;
     int64_t deadline_ms; /* past it: close while READING or SENDING, 503 while READY or WAITING */
+    int64_t look_ms;     /* when to see whether the peer is still there, while READING */
     struct exchange *exchange;
     char peer[INET6_ADDRSTRLEN];
 };
@@ -65,6 +69,7 @@ struct http_server {
     struct exchange *ready, **ready_tail;
     struct exchange **slots;
     size_t slot_count;
+    size_t bodies_bytes; /* held in all exchanges */
     uint64_t serial;
     bool turning, closing, quiet, resumed;
 };
@@ -94,6 +99,49 @@ static struct link *link_of(struct MHD_Connection *connection)
     return link;
 }
 
+static void write_address(const struct sockaddr *address, char into[INET6_ADDRSTRLEN])
+{
+    into[0] = '\0';
+    if (address->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, into, INET6_ADDRSTRLEN);
+    } else if (address->sa_family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(v6);
+        inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &v6->s6_addr[12] : v6->s6_addr, into, INET6_ADDRSTRLEN);
+    }
+}
+
+/* The library would count a proxy on this machine as one sender. */
+static enum MHD_Result on_accept(void *context, const struct sockaddr *address, socklen_t size)
+{
+    struct http_server *server;
+    char peer[INET6_ADDRSTRLEN];
+    unsigned count = 0;
+
+    (void)size;
+    CAST_OBJ(server, context, SERVER_MAGIC);
+    if (server->options.connections_per_ip_max == 0)
+        return MHD_YES;
+    write_address(address, peer);
+    if (strncmp(peer, "127.", 4) == 0 || address_judge(address) == ADDRESS_LOOPBACK)
+        return MHD_YES;
+    for (const struct link *link = server->links; link != NULL; link = link->next)
+        count += strcmp(link->peer, peer) == 0;
+    return count < server->options.connections_per_ip_max ? MHD_YES : MHD_NO;
+}
+
+/* From here on the link waits for a request. */
+static void link_read(const struct http_server *server, struct link *link)
+{
+    link->deadline_ms = now_ms() + server->options.read_ms;
+    link->look_ms = now_ms() + LOOK_MS;
+}
+
+static bool link_is_reading(const struct link *link)
+{
+    return link->exchange == NULL || link->exchange->phase == READING;
+}
+
 static void link_open(struct http_server *server, struct MHD_Connection *connection, void **context)
 {
     struct link *link = xcalloc(1, sizeof(*link));
@@ -102,15 +150,10 @@ static void link_open(struct http_server *server, struct MHD_Connection *connect
     link->magic = LINK_MAGIC;
     link->connection = connection;
     link->fd = info->connect_fd;
-    link->deadline_ms = now_ms() + server->options.read_ms;
+    link_read(server, link);
     info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (info != NULL && info->client_addr->sa_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)info->client_addr;
-        inet_ntop(AF_INET, &v4->sin_addr, link->peer, sizeof(link->peer));
-    } else if (info != NULL && info->client_addr->sa_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)info->client_addr;
-        inet_ntop(AF_INET6, &v6->sin6_addr, link->peer, sizeof(link->peer));
-    }
+    if (info != NULL)
+        write_address(info->client_addr, link->peer);
     link->next = server->links;
     if (link->next != NULL)
         link->next->previous = link;
@@ -165,6 +208,13 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *conne
     return exchange;
 }
 
+static void drop_body(struct http_server *server, struct exchange *exchange)
+{
+    CHECK(server->bodies_bytes >= exchange->body.size);
+    server->bodies_bytes -= exchange->body.size;
+    buffer_free(&exchange->body);
+}
+
 static void exchange_free(struct http_server *server, struct exchange *exchange)
 {
     for (struct exchange **at = &server->ready; *at != NULL; at = &(*at)->next_ready)
@@ -176,10 +226,10 @@ static void exchange_free(struct http_server *server, struct exchange *exchange)
         }
     server->slots[exchange->id & ((1u << SLOT_BITS) - 1)] = NULL;
     exchange->link->exchange = NULL;
-    exchange->link->deadline_ms = now_ms() + server->options.read_ms;
+    link_read(server, exchange->link);
     if (exchange->reply != NULL)
         MHD_destroy_response(exchange->reply);
-    buffer_free(&exchange->body);
+    drop_body(server, exchange);
     free(exchange->uri);
     free(exchange->method);
     exchange->magic = 0;
@@ -294,22 +344,30 @@ static int judge(const struct http_server *server, const struct exchange *exchan
         return 411;
     if (framing.lengths > 0 && framing.length > server->options.body_bytes_max)
         return 413;
+    if (framing.length > server->options.bodies_bytes_max - server->bodies_bytes)
+        return 503;
     return server->quiet ? 503 : 0;
 }
 
 static enum MHD_Result take_body(struct http_server *server, struct exchange *exchange, const char *data, size_t *size)
 {
-    if (exchange->body.size + *size > server->options.body_bytes_max || exchange->refused != 0) {
-        /* A reply cannot be queued in the middle of a body: the rest is dropped, within reason, and 413 comes last. */
+    const struct http_server_options *options = &server->options;
+
+    if (exchange->refused == 0 && exchange->body.size + *size > options->body_bytes_max)
         exchange->refused = 413;
+    else if (exchange->refused == 0 && server->bodies_bytes + *size > options->bodies_bytes_max)
+        exchange->refused = 503;
+    if (exchange->refused != 0) {
+        /* A reply cannot be queued in the middle of a body: the rest is dropped, within reason, and answered last. */
         exchange->dropped_bytes += *size;
-        buffer_free(&exchange->body);
-        if (exchange->dropped_bytes > server->options.body_bytes_max + POOL_EXTRA) {
-            tell_refused(server, 413);
+        drop_body(server, exchange);
+        if (exchange->dropped_bytes > options->body_bytes_max + POOL_EXTRA) {
+            tell_refused(server, exchange->refused);
             return MHD_NO;
         }
     } else {
         buffer_append(&exchange->body, data, *size);
+        server->bodies_bytes += *size;
     }
     *size = 0;
     return MHD_YES;
@@ -397,10 +455,9 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, const struct 
 
     if (strchr(options->address, ':') != NULL)
         flags |= MHD_USE_IPv6;
-    return MHD_start_daemon(flags, options->port, NULL, NULL, on_access, server,
+    return MHD_start_daemon(flags, options->port, on_accept, server, on_access, server,
                             MHD_OPTION_LISTEN_SOCKET, server->listener,
                             MHD_OPTION_CONNECTION_LIMIT, options->connections_max,
-                            MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_ip_max,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, 2 * options->header_bytes_max + POOL_EXTRA,
                             MHD_OPTION_CONNECTION_TIMEOUT, 0u,
                             MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -423,6 +480,8 @@ struct http_server *http_server_open(const struct http_server_options *options, 
     server->magic = SERVER_MAGIC;
     server->options = *options;
     server->options.address = NULL; /* borrowed: not ours after this call */
+    if (options->bodies_bytes_max == 0)
+        server->options.bodies_bytes_max = BODIES_BYTES_MAX;
     server->listener = fd;
     server->port = port_of(fd);
     server->ready_tail = &server->ready;
@@ -488,9 +547,12 @@ long http_server_timeout_ms(const struct http_server *server)
 
     if (server->ready != NULL || server->resumed)
         return 0;
-    for (const struct link *link = server->links; link != NULL; link = link->next)
+    for (const struct link *link = server->links; link != NULL; link = link->next) {
         if (link->deadline_ms < deadline)
             deadline = link->deadline_ms;
+        if (link->look_ms < deadline && link_is_reading(link))
+            deadline = link->look_ms;
+    }
     if (deadline != NEVER)
         timeout = deadline <= now ? 0 : (long)(deadline - now);
     if (MHD_get_timeout(server->daemon, &library) == MHD_YES && (timeout < 0 || library < (unsigned long)timeout))
@@ -498,12 +560,32 @@ long http_server_timeout_ms(const struct http_server *server)
     return timeout;
 }
 
+/* The rest of a request cannot come any more: all was read and the peer has ended, or it reset the connection. When its
+ * end comes together with its data the library hears of it once and forgets it. */
+static bool read_is_over(int fd)
+{
+    char byte;
+    ssize_t size = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static bool link_is_over(struct link *link, int64_t now)
+{
+    if (link->deadline_ms <= now)
+        return true;
+    if (link->look_ms > now || !link_is_reading(link))
+        return false;
+    link->look_ms = now + LOOK_MS;
+    return read_is_over(link->fd);
+}
+
 static void end_deadlines(struct http_server *server)
 {
     int64_t now = now_ms();
 
     for (struct link *link = server->links; link != NULL; link = link->next) {
-        if (link->deadline_ms > now)
+        if (!link_is_over(link, now))
             continue;
         struct exchange *exchange = link->exchange;
         if (exchange != NULL && exchange->suspended) {
@@ -514,7 +596,7 @@ static void end_deadlines(struct http_server *server)
         } else {
             /* There is no call to close a connection; its end of file makes the library do it. */
             shutdown(link->fd, SHUT_RDWR);
-            link->deadline_ms = NEVER;
+            link->deadline_ms = link->look_ms = NEVER;
         }
     }
 }
@@ -547,6 +629,7 @@ static void tell_request(struct http_server *server, struct exchange *exchange)
     MHD_get_connection_values_n(exchange->link->connection, MHD_HEADER_KIND, on_header, &request);
     exchange->phase = WAITING;
     server->options.request(server->options.context, exchange->id, &request);
+    drop_body(server, exchange); /* was lent for the call only */
 }
 
 void http_server_turn(struct http_server *server)
@@ -568,12 +651,13 @@ void http_server_turn(struct http_server *server)
     server->turning = false;
 }
 
-/* The library does not look at a suspended connection, so nobody else notices that its peer has left. */
+/* The library does not look at a suspended connection, so nobody else notices that its peer has left. A peer that only
+ * ended its own direction still reads. */
 static bool peer_is_gone(int fd)
 {
-    struct pollfd look = {fd, POLLRDHUP, 0};
+    struct pollfd look = {fd, 0, 0};
 
-    return poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 static struct MHD_Response *copy_reply(const struct http_reply *reply)

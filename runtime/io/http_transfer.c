@@ -463,8 +463,9 @@ static enum error outcome(const struct transfer *transfer)
 {
     if (transfer->error != ERROR_OK)
         return transfer->error;
+    /* An answer that cannot be read says nothing of the effect. */
     if (transfer->too_large || transfer->code == CURLE_FILESIZE_EXCEEDED)
-        return ERROR_TOO_LARGE;
+        return handed_over(transfer) && !transfer->call.idempotent ? ERROR_LOST : ERROR_TOO_LARGE;
     if (transfer->address_refused && !transfer->socket_opened)
         return ERROR_UNSUPPORTED;
     if (transfer->call.kind == CALL_SMTP)

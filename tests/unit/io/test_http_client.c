@@ -130,6 +130,13 @@ static void test_big_body_and_answer(void **state)
     world_perform(&world->c, &call);
     assert_int_equal(world->c.error, ERROR_TOO_LARGE);
     assert_int_equal(world->c.body.size, 0);
+    /* What may not be repeated and was handed over: its effect is unknown, whatever the answer's size. */
+    call.method = SLICE("POST");
+    call.body = SLICE("body");
+    call.idempotent = false;
+    world_perform(&world->c, &call);
+    assert_int_equal(world->c.error, ERROR_LOST);
+    assert_int_equal(world->c.body.size, 0);
 }
 
 static void test_secrets(void **state)

@@ -2,6 +2,7 @@
 #include "runtime/io/http_server.h"
 #include "tests/unit/io/loopback.h"
 #include <errno.h>
+#include <ifaddrs.h>
 #include <poll.h>
 
 struct world {
@@ -43,25 +44,38 @@ static void on_refused(void *context, int status)
     world->refused = status;
 }
 
-static int setup(void **state)
+static struct http_server_options world_options(struct world *world)
 {
-    struct world *world = xcalloc(1, sizeof(*world));
-    struct http_server_options options = {.address = "127.0.0.1",
-                                          .body_bytes_max = 65536,
-                                          .header_bytes_max = 4096,
-                                          .connections_max = 8,
-                                          .connections_per_ip_max = 8,
-                                          .read_ms = 400,
-                                          .answer_ms = 400,
-                                          .request = on_request,
-                                          .refused = on_refused,
-                                          .context = world};
+    return (struct http_server_options){.address = "127.0.0.1",
+                                        .body_bytes_max = 65536,
+                                        .header_bytes_max = 4096,
+                                        .connections_max = 8,
+                                        .connections_per_ip_max = 8,
+                                        .read_ms = 400,
+                                        .answer_ms = 400,
+                                        .request = on_request,
+                                        .refused = on_refused,
+                                        .context = world};
+}
+
+/* Opens the world's server, or another one in its place. */
+static void world_serve(struct world *world, const struct http_server_options *options)
+{
     enum error error;
 
-    world->server = http_server_open(&options, &error);
+    http_server_close(&world->server);
+    world->server = http_server_open(options, &error);
     assert_non_null(world->server);
     assert_int_equal(error, ERROR_OK);
     assert_int_not_equal(http_server_port(world->server), 0);
+}
+
+static int setup(void **state)
+{
+    struct world *world = xcalloc(1, sizeof(*world));
+    struct http_server_options options = world_options(world);
+
+    world_serve(world, &options);
     world->echo = true;
     *state = world;
     return 0;
@@ -337,6 +351,14 @@ static void test_answer_deadline(void **state)
     assert_false(http_server_respond(world->server, world->exchange, &reply));
 }
 
+static void reset_close(int fd)
+{
+    struct linger hard = {1, 0};
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+    close(fd);
+}
+
 static void test_peer_gone(void **state)
 {
     struct world *world = *state;
@@ -346,12 +368,166 @@ static void test_peer_gone(void **state)
     world->echo = false;
     send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     pump_until_request(world, 1);
-    close(fd);
+    reset_close(fd);
     assert_false(http_server_respond(world->server, world->exchange, &reply));
     assert_false(http_server_respond(world->server, world->exchange, &reply));
     assert_false(http_server_respond(world->server, 12345, &reply));
     world->echo = true;
     exchange_text(world, "GET / HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 200", false);
+}
+
+/* A client that ends its own direction after a whole request still reads. */
+static void test_half_closed(void **state)
+{
+    struct world *world = *state;
+    struct http_server_options options = world_options(world);
+    struct http_reply reply = {.status = 202, .body = SLICE("later")};
+    struct buffer got = {NULL, 0, 0};
+
+    options.read_ms = 60000; /* the connections end without this deadline */
+    options.answer_ms = 60000;
+    world_serve(world, &options);
+    int fd = connect_to(http_server_port(world->server));
+    send_text(fd, "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"
+                  "POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\ny");
+    shutdown(fd, SHUT_WR); /* before the server reads anything */
+    pump(world, fd, &got, NULL);
+    assert_true(holds(&got, "X-Path: /1") && holds(&got, "X-Path: /2"));
+    close(fd);
+    world->echo = false;
+    for (unsigned late = 0; late < 2; late++) {
+        buffer_clear(&got);
+        fd = connect_to(http_server_port(world->server));
+        send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        if (!late)
+            shutdown(fd, SHUT_WR);
+        pump_until_request(world, 3 + late);
+        if (late)
+            shutdown(fd, SHUT_WR); /* while the exchange waits */
+        assert_true(http_server_respond(world->server, world->exchange, &reply));
+        pump(world, fd, &got, NULL);
+        assert_true(holds(&got, "later"));
+        close(fd);
+    }
+    buffer_free(&got);
+}
+
+/* Who leaves in the middle of a request, or before it, does not hold a slot until the deadline. */
+static void test_gone_while_reading(void **state)
+{
+    static const char *const parts[] = {"", "POST / HTT", "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab",
+                                        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"};
+    struct world *world = *state;
+    struct http_server_options options = world_options(world);
+
+    options.read_ms = 600000;
+    world_serve(world, &options);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        for (size_t n = 0; n < options.connections_max; n++) {
+            int fd = connect_to(http_server_port(world->server));
+            send_text(fd, parts[i]);
+            if (n % 4 == 3)
+                http_server_turn(world->server); /* read before the end came */
+            if (n % 2 == 0)
+                close(fd);
+            else
+                reset_close(fd);
+        }
+        exchange_text(world, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 200", true);
+    }
+    assert_int_equal(world->requests, sizeof(parts) / sizeof(*parts));
+}
+
+/* All bodies together are bounded; what was held is free again afterwards. */
+static void test_bodies_together(void **state)
+{
+    struct world *world = *state;
+    struct http_server_options options = world_options(world);
+    struct buffer got = {NULL, 0, 0};
+    char half[1000] = {0};
+
+    options.read_ms = 60000;
+    options.bodies_bytes_max = 2 * sizeof(half) + 500;
+    world_serve(world, &options);
+    int fds[2];
+    for (size_t i = 0; i < 2; i++) {
+        fds[i] = connect_to(http_server_port(world->server));
+        send_text(fds[i], "POST /held HTTP/1.1\r\nHost: h\r\nContent-Length: 1004\r\n\r\n");
+        send_bytes(fds[i], half, sizeof(half));
+    }
+    for (int i = 0; i < 5; i++)
+        http_server_turn(world->server);
+    exchange_text(world, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 501\r\n\r\n", "Retry-After: ", true);
+    assert_int_equal(world->refused, 503);
+    exchange_text(world, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", "\r\n\r\nhello", false);
+    int fd = connect_to(http_server_port(world->server));
+    send_text(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    send_chunks(fd, 1);
+    send_text(fd, "0\r\n\r\n");
+    pump(world, fd, &got, "HTTP/1.1 503");
+    pump(world, fd, &got, "Retry-After: ");
+    close(fd);
+    assert_int_equal(world->refusals, 2);
+    for (size_t i = 0; i < 2; i++) {
+        send_text(fds[i], "last");
+        buffer_clear(&got);
+        pump(world, fds[i], &got, "X-Path: /held");
+        close(fds[i]);
+    }
+    exchange_text(world, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", "\r\n\r\nhello", false);
+    buffer_free(&got);
+}
+
+/* Another address of this machine than loopback, to come from; false when it has none. */
+static bool own_address(struct sockaddr_in *address)
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+
+    assert_int_equal(getifaddrs(&all), 0);
+    for (struct ifaddrs *one = all; one != NULL && !found; one = one->ifa_next) {
+        if (one->ifa_addr == NULL || one->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(address, one->ifa_addr, sizeof(*address));
+        address->sin_port = 0;
+        found = ntohl(address->sin_addr.s_addr) >> 24 != 127;
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+static void test_limit_per_address(void **state)
+{
+    struct world *world = *state;
+    struct http_server_options options = world_options(world);
+    struct sockaddr_in from, to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct buffer got = {NULL, 0, 0};
+    int fds[6];
+
+    options.read_ms = 60000;
+    options.connections_per_ip_max = 2;
+    world_serve(world, &options);
+    for (size_t i = 0; i < 4; i++) /* a proxy on this machine is not one sender */
+        fds[i] = connect_to(http_server_port(world->server));
+    exchange_text(world, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", "HTTP/1.1 200", true);
+    to.sin_port = htons(http_server_port(world->server));
+    bool other = own_address(&from);
+    for (size_t i = 3; other && i < 6; i++) {
+        if (i == 3)
+            close(fds[i]);
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fds[i], (struct sockaddr *)&from, sizeof(from)), 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof(to)), 0);
+    }
+    if (other) {
+        pump(world, fds[5], &got, NULL);
+        assert_int_equal(got.size, 0);
+        send_text(fds[4], "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        pump(world, fds[4], &got, "HTTP/1.1 200");
+    }
+    for (size_t i = 0; i < (other ? 6 : 4); i++)
+        close(fds[i]);
+    buffer_free(&got);
 }
 
 static void test_quiesce(void **state)
@@ -442,6 +618,8 @@ int main(void)
         TEST(test_bad_framing),       TEST(test_slow_loris),                TEST(test_answered_later),
         TEST(test_answer_deadline),   TEST(test_peer_gone),                 TEST(test_quiesce),
         TEST(test_close_while_waiting), TEST(test_connection_limit),        TEST(test_address_errors),
+        TEST(test_half_closed),       TEST(test_gone_while_reading),        TEST(test_bodies_together),
+        TEST(test_limit_per_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
