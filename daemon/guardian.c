@@ -60,10 +60,11 @@ static void exec_engine(struct guardian *guardian, int beat_fd, pid_t parent)
 {
     char fd[12], last[12];
     char *argv[ARGUMENTS_MAX + 5];
-    sigset_t none;
+    sigset_t stops;
     int n = 0;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0); /* Ctrl-C reaches the guardian alone, which passes it on once */
     if (getppid() != parent)
         _exit(ENGINE_START_FAILED); /* the guardian died before the signal was set */
     snprintf(fd, sizeof(fd), "%d", beat_fd);
@@ -75,8 +76,11 @@ static void exec_engine(struct guardian *guardian, int beat_fd, pid_t parent)
     argv[n++] = last;
     argv[n++] = guardian->safe ? "1" : "0";
     argv[n] = NULL;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A stop that comes before the engine listens waits for it. */
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigprocmask(SIG_SETMASK, &stops, NULL);
     execv("/proc/self/exe", argv);
     _exit(ENGINE_START_FAILED);
 }
@@ -103,7 +107,9 @@ static void take_beats(struct guardian *guardian)
     char beats[64];
     ssize_t size = recv(guardian->beat_fd, beats, sizeof(beats), MSG_DONTWAIT);
 
-    /* "s" is the beat of an engine that is still starting. */
+    /* "s" is the beat of an engine that is still starting; "q" says that it stops, for good, whoever asked for it. */
+    if (size > 0 && memchr(beats, 'q', (size_t)size) != NULL)
+        guardian->stopping = true;
     if (size <= 0 || memchr(beats, 'b', (size_t)size) == NULL)
         return;
     notify(guardian->beaten ? "WATCHDOG=1" : guardian->safe ? "READY=1\nSTATUS=safe mode" : "READY=1\nSTATUS=running");

@@ -77,8 +77,10 @@ bool client_take(struct slice bytes, struct client_message *message, uint64_t *s
     }
     message->id = find(name);
     if (message->id == CLIENT_COUNT) {
-        snprintf(problem, size, "\"%.*s\" is no message; hello, push, push_many, ping and command are",
-                 (int)(name.size < 40 ? name.size : 40), name.data);
+        char word[41];
+        snprintf(word, sizeof(word), "%.*s", (int)(name.size < 40 ? name.size : 40), name.data);
+        text_end_whole(word);
+        snprintf(problem, size, "\"%s\" is no message; hello, push, push_many, ping and command are", word);
         return false;
     }
     if (count != 1 + client_info[message->id].field_count) {

@@ -57,7 +57,10 @@ static bool check_object(enum command_id command, json_t *object, char *problem,
     {
         const struct argument_info *argument = argument_find(command, key);
         if (argument == NULL || !kind_fits(argument, value)) {
-            snprintf(problem, size, "%s: argument \"%.40s\" %s", command_info[command].words, key,
+            char name[41];
+            snprintf(name, sizeof(name), "%s", key);
+            text_end_whole(name);
+            snprintf(problem, size, "%s: argument \"%s\" %s", command_info[command].words, name,
                      argument ? "has the wrong type" : "is not known");
             return false;
         }
@@ -83,6 +86,8 @@ bool command_check(enum command_id command, struct slice arguments_json, char *p
         return false;
     }
     ok = check_object(command, object, problem, problem_size);
+    if (!ok)
+        text_end_whole(problem);
     json_decref(object);
     return ok;
 }

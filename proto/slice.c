@@ -103,6 +103,18 @@ bool slice_is_utf8(struct slice a)
     return true;
 }
 
+void text_end_whole(char *text)
+{
+    size_t size = strlen(text);
+    size_t start = size;
+
+    while (start > 0 && size - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+        start--;
+    if (start > 0 && (unsigned char)text[start - 1] >= 0xc0 &&
+        utf8_sequence((const unsigned char *)text + start - 1, size - start + 1) == 0)
+        text[start - 1] = '\0';
+}
+
 static void buffer_reserve(struct buffer *buffer, size_t more)
 {
     size_t wanted = buffer->size + more;

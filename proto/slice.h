@@ -26,6 +26,8 @@ int slice_compare(struct slice a, struct slice b);
 bool slice_is(struct slice a, const char *text);
 /* A NUL-terminated copy; the caller frees it. Memory exhaustion ends the process. */
 char *slice_dup(struct slice a);
+/* Cuts an incomplete UTF-8 sequence off the end of a text that was itself cut to fit (snprintf). */
+void text_end_whole(char *text);
 /* Valid UTF-8 (no surrogates, no overlong forms) without NUL. */
 bool slice_is_utf8(struct slice a);
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/clock.h"
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 static int64_t read_clock(clockid_t clock)
 {
@@ -16,6 +18,11 @@ static int64_t read_clock(clockid_t clock)
 int64_t clock_monotonic_ms(void)
 {
     return read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t clock_awake_ms(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 int64_t clock_wall_ms(void)
@@ -45,12 +52,16 @@ int64_t clock_floor_read(const char *path)
     return floor;
 }
 
+/* Written aside and renamed: a power cut leaves the old time or the new one, never none. */
 void clock_floor_write(const char *path, int64_t wall_ms)
 {
-    FILE *file = fopen(path, "we");
+    char aside[PATH_MAX];
+    FILE *file;
 
-    if (file == NULL)
+    if ((size_t)snprintf(aside, sizeof(aside), "%s.new", path) >= sizeof(aside) || (file = fopen(aside, "we")) == NULL)
         return;
-    fprintf(file, "%" PRId64 "\n", wall_ms);
+    bool written = fprintf(file, "%" PRId64 "\n", wall_ms) > 0 && fflush(file) == 0 && fsync(fileno(file)) == 0;
     fclose(file);
+    if (!written || rename(aside, path) != 0)
+        unlink(aside);
 }

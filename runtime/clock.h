@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 int64_t clock_monotonic_ms(void);
+/* The same without the time the machine was suspended: for judging progress. */
+int64_t clock_awake_ms(void);
 int64_t clock_wall_ms(void);
 /* The kernel says it is synchronised, or it shows a later time than `floor_ms`, the last time known to have passed
  * (0: none is known). */

@@ -15,6 +15,8 @@ static void on_answer(void *context, uint64_t ticket, const struct answer *answe
     struct pending_request request = {0};
 
     engine_forget_request(actor, ticket, &request);
+    if (actor->base.failed)
+        return;
     actor_count(&actor->base, METRIC_CALLS, answer->error, 1);
     actor_observe(&actor->base, METRIC_CALL_SECONDS, (double)(clock_monotonic_ms() - request.started_ms) / 1000);
     actor_hand(&actor->base, request.job, request.run);
@@ -70,7 +72,9 @@ void engine_actor_begin(struct thread_actor *actor)
     if (base->spec->index != ACTOR_STORE && base->spec->index != ACTOR_SUPERVISOR)
         CHECK(send_reset(base, ACTOR_STORE, &(struct msg_reset){.life = base->life}) == ERROR_OK);
     actor->alive = true;
+    atomic_store(&actor->turn_since_ms, clock_awake_ms());
     enum error error = base->spec->start(base->self, base);
+    atomic_store(&actor->turn_since_ms, 0);
     if (error != ERROR_OK)
         actor_fail(base, error, base->failed ? base->failure_reason : error_doc(error));
     if (base->failed) {
@@ -104,7 +108,8 @@ static bool handle_life(struct thread_actor *actor, struct slice frame)
 /* Between two lives only the supervisor is listened to: the inbox outlives the actor. */
 static bool listens(const struct thread_actor *actor, unsigned from)
 {
-    return actor->pipes[from].socket != NULL && (actor->alive || from == ACTOR_SUPERVISOR);
+    return actor->pipes[from].socket != NULL &&
+           ((actor->alive && !actor->base.failed) || (!actor->alive && from == ACTOR_SUPERVISOR));
 }
 
 static void receive_pipes(struct thread_actor *actor)
@@ -139,6 +144,21 @@ static void run_timers(struct thread_actor *actor)
         CHECK(actor->base.spec->on_timer != NULL);
         actor->base.spec->on_timer(actor->base.self, timer);
     }
+}
+
+/* What comes from outside; nothing is delivered any more once a handler has failed. */
+static void run_sockets(struct thread_actor *actor)
+{
+    const bool *failed = &actor->base.failed;
+
+    if (actor->router != NULL && !*failed)
+        engine_receive_peers(actor);
+    if (actor->client != NULL && !*failed)
+        http_client_turn(actor->client);
+    if (actor->server != NULL && !*failed)
+        http_server_turn(actor->server);
+    if (actor->sink != NULL && !*failed)
+        sink_turn(actor->sink);
 }
 
 static long earlier(long timeout, long other)
@@ -188,18 +208,11 @@ bool engine_actor_turn(struct thread_actor *actor)
     struct actor *base = &actor->base;
 
     wait_input(actor);
-    atomic_store(&actor->turn_since_ms, clock_monotonic_ms());
+    atomic_store(&actor->turn_since_ms, clock_awake_ms());
     receive_pipes(actor);
     if (actor->alive && !actor->ended && !base->failed) {
         run_timers(actor);
-        if (actor->router != NULL)
-            engine_receive_peers(actor);
-        if (actor->client != NULL)
-            http_client_turn(actor->client);
-        if (actor->server != NULL)
-            http_server_turn(actor->server);
-        if (actor->sink != NULL)
-            sink_turn(actor->sink);
+        run_sockets(actor);
         if (base->spec->turn_end != NULL && !base->failed)
             base->spec->turn_end(base->self);
         actor_count(base, METRIC_TURNS, 0, 1);
@@ -235,8 +248,7 @@ static void *actor_thread(void *argument)
     engine_actor_close(actor);
     tell_supervisor(actor, send_stopped(&actor->base, ACTOR_SUPERVISOR,
                                         &(struct msg_stopped){.restarts = atomic_load(&actor->restarts)}));
-    for (unsigned i = 0; i < ACTOR_COUNT; i++)
-        pipe_close(&actor->pipes[i]);
+    /* Its pipe ends stay open until all threads are joined: others may still answer it. */
     return NULL;
 }
 

@@ -71,6 +71,8 @@ static void on_request(void *context, uint64_t exchange, const struct http_reque
 {
     struct thread_actor *self = context;
 
+    if (self->base.failed)
+        return; /* its server closes with this life, and the connection with it */
     self->base.spec->on_http(self->base.self, exchange, request);
 }
 
@@ -165,7 +167,7 @@ static void on_sink_done(void *context, uint64_t ticket, enum error error, uint6
 {
     struct thread_actor *self = context;
 
-    if (actor_ticket_life(ticket) == self->base.life)
+    if (actor_ticket_life(ticket) == self->base.life && !self->base.failed)
         self->base.spec->on_sink(self->base.self, ticket, error, cursor);
 }
 

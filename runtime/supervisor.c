@@ -26,6 +26,7 @@ enum {
     BACKOFF_MAX_MS = 30000,
     HANG_WARN_MS = 5000,
     HANG_ABORT_MS = 30000,
+    HANG_STORE_MS = 180000, /* a cheap card may stall for long while it syncs: bad luck, not a bug */
     CONTROL_MESSAGE_BYTES_MAX = 2 << 20,
 };
 
@@ -79,15 +80,15 @@ static bool is_essential(unsigned index)
     return index == ACTOR_STORE || index == ACTOR_LIMITER;
 }
 
-/* A beat, and whether all has started: an engine that dies before that would die again, and the guardian gives up. */
-static void tell_guardian(const struct supervisor *supervisor)
+/* "s": still starting, "b": a beat, "q": stopping, whoever asked for it. */
+static void tell_guardian(const struct supervisor *supervisor, const char *what)
 {
     int fd = supervisor->engine->options->guardian_fd;
 
-    if (fd >= 0) {
-        ssize_t ignored = write(fd, supervisor->all_started ? "b" : "s", 1);
-        (void)ignored; /* a guardian that is gone ends us by the parent-death signal */
-    }
+    if (fd < 0)
+        return;
+    ssize_t ignored = write(fd, what, 1);
+    (void)ignored; /* a guardian that is gone ends us by the parent-death signal */
 }
 
 static void note_all_started(struct supervisor *supervisor)
@@ -95,7 +96,7 @@ static void note_all_started(struct supervisor *supervisor)
     if (supervisor->all_started)
         return;
     supervisor->all_started = true;
-    tell_guardian(supervisor);
+    tell_guardian(supervisor, supervisor->all_started ? "b" : "s");
     ACTOR_LOG(supervisor->actor, LOG_INFO, "all-started",
               L_I64("took_ms", actor_now(supervisor->actor) - supervisor->engine->started_ms));
 }
@@ -140,6 +141,7 @@ static void stop_all(struct supervisor *supervisor, const char *why)
     if (supervisor->stopping)
         return;
     supervisor->stopping = true;
+    tell_guardian(supervisor, "q");
     supervisor->stop_deadline_ms = now + stop_ms;
     ACTOR_LOG(actor, LOG_INFO, "stopping", L_STR("why", why), L_I64("within_ms", stop_ms));
     for (unsigned i = 0; i < ACTOR_COUNT; i++)
@@ -174,21 +176,13 @@ static unsigned note_death(struct watched *watched, int64_t now)
     return recent;
 }
 
-static unsigned failed_actor(struct supervisor *supervisor)
-{
-    for (unsigned i = 0; i < ACTOR_COUNT; i++)
-        if (atomic_load(&supervisor->engine->actors[i].state) == ACTOR_FAILED)
-            return i;
-    return ACTOR_COUNT;
-}
-
 static void on_failed(void *self, const struct msg_failed *msg)
 {
     struct supervisor *supervisor = supervisor_cast(self);
     struct actor *actor = supervisor->actor;
-    unsigned index = failed_actor(supervisor);
+    unsigned index = actor_sender(actor);
 
-    if (index == ACTOR_COUNT || supervisor->stopping)
+    if (supervisor->stopping)
         return;
     unsigned recent = note_death(&supervisor->watched[index], actor_now(actor));
     ACTOR_LOG(actor, LOG_ERROR, "actor-failed", L_STR("which", roster[index].thread), L_ERROR(msg->error),
@@ -233,6 +227,7 @@ static void answer_problem(struct supervisor *supervisor, uint64_t peer, uint64_
     json_t *object = json_pack("{s:s}", "message", message);
     struct buffer body = {NULL, 0, 0};
 
+    CHECK(object != NULL); /* our own words, and those of command_check(), are whole UTF-8 */
     json_write(&body, object);
     answer(supervisor, peer, sequence, error, buffer_slice(&body));
     json_decref(object);
@@ -345,7 +340,7 @@ static void drop_late_commands(struct supervisor *supervisor)
 /* A turn that lasts is warned about, then ends the process: a thread cannot be killed, and the store loses nothing. */
 static void judge_progress(struct supervisor *supervisor)
 {
-    int64_t now = actor_now(supervisor->actor);
+    int64_t now = clock_awake_ms(); /* a suspended machine is no hang */
 
     for (unsigned i = 0; i < ACTOR_COUNT; i++) {
         struct watched *watched = &supervisor->watched[i];
@@ -359,7 +354,7 @@ static void judge_progress(struct supervisor *supervisor)
             ACTOR_LOG(supervisor->actor, LOG_WARN, "actor-slow", L_STR("which", roster[i].thread),
                       L_I64("busy_ms", busy));
         }
-        if (busy >= HANG_ABORT_MS) {
+        if (busy >= (i == ACTOR_STORE ? HANG_STORE_MS : HANG_ABORT_MS)) {
             ACTOR_LOG(supervisor->actor, LOG_ERROR, "actor-hangs", L_STR("which", roster[i].thread));
             CHECK(false && "an actor makes no progress");
         }
@@ -375,7 +370,7 @@ static void beat(struct supervisor *supervisor)
     atomic_store(&supervisor->engine->wall_trusted, trusted);
     if (options->clock_file != NULL && trusted && supervisor->beats++ % 60 == 0)
         clock_floor_write(options->clock_file, clock_wall_ms());
-    tell_guardian(supervisor);
+    tell_guardian(supervisor, supervisor->all_started ? "b" : "s");
     judge_progress(supervisor);
     drop_late_commands(supervisor);
     actor_timer(supervisor->actor, TIMER_BEAT, actor_now(supervisor->actor) + 1000);
@@ -395,6 +390,8 @@ static void on_timer(void *self, uint64_t timer)
     } else {
         unsigned index = (unsigned)(timer - TIMER_RESTART);
         CHECK(index < ACTOR_COUNT);
+        if (supervisor->stopping)
+            return; /* STOP ends it where it is */
         enum error error = send_restart(supervisor->actor, (enum actor_index)index,
                                         &(struct msg_restart){.attempt = supervisor->watched[index].death_count});
         CHECK(error == ERROR_OK);

@@ -25,11 +25,18 @@ static void test_compare(void **state)
 static void test_utf8(void **state)
 {
     const struct slice good[] = {SLICE(""), SLICE("plain"), SLICE("é€😀"), SLICE("\xed\x9f\xbf"),
-                                        SLICE("\xf4\x8f\xbf\xbf")};
-    const struct slice bad[] = {SLICE("\x80"),         SLICE("\xc0\x80"),         SLICE("\xc1\xbf"),
-                                       SLICE("\xe0\x9f\xbf"), SLICE("\xed\xa0\x80"),     SLICE("\xf0\x8f\xbf\xbf"),
-                                       SLICE("\xe2\x82"),     SLICE("\xf4\x90\x80\x80"), SLICE("\xf5\x80\x80\x80"),
-                                       SLICE("a\0b"),         SLICE("\xff")};
+                                 SLICE("\xf4\x8f\xbf\xbf")};
+    const struct slice bad[] = {SLICE("\x80"),
+                                SLICE("\xc0\x80"),
+                                SLICE("\xc1\xbf"),
+                                SLICE("\xe0\x9f\xbf"),
+                                SLICE("\xed\xa0\x80"),
+                                SLICE("\xf0\x8f\xbf\xbf"),
+                                SLICE("\xe2\x82"),
+                                SLICE("\xf4\x90\x80\x80"),
+                                SLICE("\xf5\x80\x80\x80"),
+                                SLICE("a\0b"),
+                                SLICE("\xff")};
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -71,13 +78,29 @@ static void test_errors(void **state)
     assert_int_equal(error_class(ERROR_LOST), RETRY_UNKNOWN);
 }
 
+/* A text that snprintf cut in the middle of a character must end before it. */
+static void ends_whole(void **state)
+{
+    char euro[] = "a\xe2\x82\xac", cut[] = "a\xe2\x82", one[] = "ab\xc3", lone[] = "\xf0\x9f\x98", plain[] = "abc";
+
+    (void)state;
+    text_end_whole(euro);
+    assert_string_equal(euro, "a\xe2\x82\xac");
+    text_end_whole(cut);
+    assert_string_equal(cut, "a");
+    text_end_whole(one);
+    assert_string_equal(one, "ab");
+    text_end_whole(lone);
+    assert_string_equal(lone, "");
+    text_end_whole(plain);
+    assert_string_equal(plain, "abc");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_buffer),
-        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_compare), cmocka_unit_test(test_utf8),  cmocka_unit_test(test_buffer),
+        cmocka_unit_test(test_errors),  cmocka_unit_test(ends_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
