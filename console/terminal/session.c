@@ -29,7 +29,8 @@ static int exit_code_of(const struct purser_answer *answer)
 
 static void print(FILE *file, struct buffer *text)
 {
-    fwrite(text->data, 1, text->size, file);
+    if (text->size > 0)
+        fwrite(text->data, 1, text->size, file);
     buffer_free(text);
 }
 

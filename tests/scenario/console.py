@@ -60,7 +60,7 @@ def test_push(live):
     for what, words in (("an unknown queue", ["nowhere", "{}"]), ("a payload that is no JSON", ["imports", "{"]),
                         ("a key without order", ["imports", "{}", "--key", "k"])):
         code, _, problem = live.console("push", *words)
-        check(code == 1 and len(problem) > 20, f"push of {what}: 1, and says why: {problem.strip()}")
+        check(code == 1 and problem.startswith("purser: "), f"push of {what}: 1, and says why: {problem.strip()}")
 
 
 def test_usage(live):
@@ -71,7 +71,7 @@ def test_usage(live):
                         (["push", "imports", "@/nowhere/at/all"], "/nowhere/at/all"),
                         (["--timeout", "soon", "status"], "--timeout"), (["--socket"], "--socket")):
         code, _, problem = live.console(*words)
-        check(code == 2 and hint in problem, f"purser {' '.join(words)}: 2, naming {hint}: {problem.strip()}")
+        check(code == 2 and problem.startswith("purser: ") and hint in problem, f"purser {' '.join(words)}: 2, naming {hint}: {problem.strip()}")
     for words in (["help"], ["--help"], ["help", "push"], ["--version"]):
         code, out, problem = live.console(*words)
         check((code, problem) == (0, "") and out, f"purser {' '.join(words)}: 0")
@@ -144,7 +144,7 @@ def test_silent_daemon(live):
     finally:
         stop.set()
         thread.join()
-    check(done.returncode == 4 and done.stderr, f"a daemon that does not answer in time: 4: {done.stderr.strip()}")
+    check(done.returncode == 4 and done.stderr.startswith("purser: "), f"a daemon that does not answer in time: 4: {done.stderr.strip()}")
 
 
 def test_no_daemon(live):
@@ -154,14 +154,14 @@ def test_no_daemon(live):
         code, _, problem = live.console("--timeout", "1", "status")
     finally:
         os.kill(pid, signal.SIGCONT)
-    check(code == 3 and problem, f"a daemon that does not even greet: 3: {problem.strip()}")
+    check(code == 3 and problem.startswith("purser: "), f"a daemon that does not even greet: 3: {problem.strip()}")
     code, out, _ = live.console("--config", live.folder / "purser.yaml", "status")
     check(code == 0 and out, "the socket is found through --config")
     code, _, _ = live.console("stop")
     equal(code, 0, "purser stop: 0")
     equal(live.daemon.wait(timeout=60), 0, "and the daemon ends with 0")
     code, _, problem = live.console("status")
-    check(code == 3 and problem, f"no daemon there: 3: {problem.strip()}")
+    check(code == 3 and problem.startswith("purser: "), f"no daemon there: 3: {problem.strip()}")
 
 
 def test(live):
