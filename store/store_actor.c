@@ -18,10 +18,19 @@ struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message,
     return ask;
 }
 
+static void settle(struct store_actor *self);
+
+/* What the sender asked for in its life before comes first, as it was sent: a FINISH that is overtaken by the reset
+ * would be FENCED and its job delivered, and its effect done, a second time. */
 static void on_reset(void *state, const struct msg_reset *msg)
 {
     struct store_actor *self = state;
+    bool asked = false;
 
+    for (size_t i = 0; i < self->ask_count && !asked; i++)
+        asked = self->asks[i].asker == actor_sender(self->actor);
+    if (asked)
+        settle(self);
     self->lives[actor_sender(self->actor)] = msg->life;
     store_reset(self->store, actor_sender(self->actor));
 }
@@ -50,9 +59,10 @@ static void on_subscribe(void *state, const struct msg_subscribe *msg)
     store_subscribe(self->store, actor_sender(self->actor), msg->queue, msg->window);
 }
 
+/* Waits for the commits of the turn: one that was sent before may use the lease. */
 static void on_release(void *state, const struct msg_release *msg)
 {
-    store_release(((struct store_actor *)state)->store, msg->job, msg->fence);
+    store_actor_ask(state, MSG_RELEASE, msg->fence)->read.id = msg->job;
 }
 
 static void on_gate(void *state, const struct msg_gate *msg)
@@ -168,6 +178,11 @@ static void answer_commit(struct store_actor *self, const struct store_ask *ask,
         CHECK(send_committed(self->actor, ask->asker, &answer) == ERROR_OK);
 }
 
+static bool is_commit(const struct store_ask *ask)
+{
+    return ask->message == MSG_COMMIT || ask->message == MSG_COMMAND;
+}
+
 /* All commits of the turn are one group: the more arrive while the disk syncs, the fewer syncs each one costs. */
 static void commit_group(struct store_actor *self)
 {
@@ -179,7 +194,7 @@ static void commit_group(struct store_actor *self)
         self->commits = xrealloc(self->commits, self->commit_capacity * sizeof(*self->commits));
     }
     for (size_t i = 0; i < self->ask_count; i++)
-        if (self->asks[i].message != MSG_READ)
+        if (is_commit(&self->asks[i]))
             self->commits[count++] = (struct store_commit){.ops = buffer_slice(&self->asks[i].bytes)};
     if (count == 0)
         return;
@@ -187,7 +202,7 @@ static void commit_group(struct store_actor *self)
     store_commit_group(self->store, self->commits, count, actor_wall(self->actor));
     actor_observe(self->actor, METRIC_COMMIT_SECONDS, (double)(actor_now(self->actor) - began) / 1000.0);
     for (size_t i = 0; i < self->ask_count; i++)
-        if (self->asks[i].message != MSG_READ)
+        if (is_commit(&self->asks[i]))
             answer_commit(self, &self->asks[i], &self->commits[at++]);
     if (self->outbox_last != outbox_before &&
         send_outbox_grew(self->actor, ACTOR_PERSISTER, &(struct msg_outbox_grew){self->outbox_last}) != ERROR_OK)
@@ -211,6 +226,23 @@ static void answer_reads(struct store_actor *self)
                                         .next = buffer_slice(&self->page.next)};
         CHECK(send_page(self->actor, ask->asker, &answer) == ERROR_OK);
     }
+}
+
+static void release_leases(struct store_actor *self)
+{
+    for (size_t i = 0; i < self->ask_count; i++)
+        if (self->asks[i].message == MSG_RELEASE)
+            store_release(self->store, self->asks[i].read.id, self->asks[i].ticket);
+}
+
+/* Does all that was asked for so far. */
+static void settle(struct store_actor *self)
+{
+    store_trust_clock(self->store, actor_wall_trusted(self->actor));
+    commit_group(self);
+    release_leases(self);
+    answer_reads(self);
+    forget_asks(self);
 }
 
 static enum error hand_job(void *context, enum actor_index actor, const struct msg_job *job)
@@ -255,10 +287,7 @@ static void turn_end(void *state)
     const struct store_receiver receiver = {self, hand_job, tell_gate_wanted};
     const int64_t wall = actor_wall(self->actor);
 
-    store_trust_clock(self->store, actor_wall_trusted(self->actor));
-    commit_group(self);
-    answer_reads(self);
-    forget_asks(self);
+    settle(self);
     store_deliver(self->store, wall, &receiver);
     set_deliver_timer(self, wall);
     tell_quiet(self);

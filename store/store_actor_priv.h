@@ -6,11 +6,11 @@
 
 enum { STORE_CHECKS_MAX = 4 };
 
-/* A commit, read or command that waits for the end of the turn. */
+/* A commit, read, command or release that waits for the end of the turn. */
 struct store_ask {
     enum msg_id message;
     enum actor_index asker;
-    uint64_t ticket;
+    uint64_t ticket; /* RELEASE: its fence, and the job is read.id */
     struct buffer bytes; /* COMMIT: its operations; a command that commits: the same */
     struct msg_read read;
     size_t space_size; /* READ: bytes are space, then from */

@@ -277,12 +277,72 @@ static void what_ran_in_a_crash_is_charged_once(void **state)
     json_decref(body);
 }
 
+/* A pipe keeps the order of what was sent: the commit came first, while its lease was good. */
+static void a_reset_does_not_overtake_a_commit(void **state)
+{
+    struct world_fixture *w = *state;
+    struct buffer ops = {NULL, 0, 0};
+
+    TELL(w, ACTOR_PUBLISHER, reset, .life = 1);
+    TELL(w, ACTOR_PUBLISHER, subscribe, .queue = SLICE("q"), .window = 1);
+    send_push(w, 1, "q");
+    turn(w);
+    struct wire job = sent(w, MSG_JOB, ACTOR_PUBLISHER, 0);
+    wire_take_u64(&job);
+    uint64_t id = wire_take_u64(&job), fence = wire_take_u64(&job);
+    op_put_finish(&ops, &(struct op_finish){.job = id, .fence = fence});
+    TELL(w, ACTOR_PUBLISHER, commit, .ticket = 7, .ops = buffer_slice(&ops));
+    forget_frames(w);
+    TELL(w, ACTOR_PUBLISHER, reset, .life = 2); /* it failed behind its commit while the disk was syncing */
+    buffer_free(&ops);
+    TELL(w, ACTOR_PUBLISHER, subscribe, .queue = SLICE("q"), .window = 1);
+    struct wire committed = sent(w, MSG_COMMITTED, ACTOR_PUBLISHER, 0);
+    assert_int_equal(wire_take_u64(&committed), 7);
+    assert_int_equal(wire_take_u64(&committed), ERROR_OK);
+    turn(w);
+    for (size_t i = 0; i < w->frame_count; i++)
+        assert_int_not_equal(w->frames[i].id, MSG_JOB); /* the effect would be done a second time */
+}
+
+/* The same of a release: the commit before it had the lease. */
+static void a_release_does_not_overtake_a_commit(void **state)
+{
+    struct world_fixture *w = *state;
+    struct buffer ops = {NULL, 0, 0};
+
+    TELL(w, ACTOR_PUBLISHER, reset, .life = 1);
+    TELL(w, ACTOR_PUBLISHER, subscribe, .queue = SLICE("q"), .window = 1);
+    send_push(w, 1, "q");
+    turn(w);
+    struct wire job = sent(w, MSG_JOB, ACTOR_PUBLISHER, 0);
+    wire_take_u64(&job);
+    uint64_t id = wire_take_u64(&job), fence = wire_take_u64(&job);
+    op_put_retry(&ops, &(struct op_retry){.job = id, .fence = fence, .due_ms = 0, .error = ERROR_FAILED});
+    TELL(w, ACTOR_PUBLISHER, commit, .ticket = 7, .ops = buffer_slice(&ops));
+    TELL(w, ACTOR_PUBLISHER, release, .job = id, .fence = fence);
+    buffer_free(&ops);
+    turn(w);
+    struct wire committed = sent(w, MSG_COMMITTED, ACTOR_PUBLISHER, 0);
+    assert_int_equal(wire_take_u64(&committed), 7);
+    assert_int_equal(wire_take_u64(&committed), ERROR_OK);
+    job = sent(w, MSG_JOB, ACTOR_PUBLISHER, 0);
+    wire_take_u64(&job);
+    assert_int_equal(wire_take_u64(&job), id);
+    uint64_t next = wire_take_u64(&job);
+    assert_int_not_equal(next, fence);
+    TELL(w, ACTOR_PUBLISHER, release, .job = id, .fence = next);
+    turn(w);
+    sent(w, MSG_JOB, ACTOR_PUBLISHER, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(commits_of_a_turn_are_one_group, setup, end),
         cmocka_unit_test_setup_teardown(a_full_inbox_is_tried_again, setup, end),
         cmocka_unit_test_setup_teardown(commands_answer_json, setup, end),
+        cmocka_unit_test_setup_teardown(a_reset_does_not_overtake_a_commit, setup, end),
+        cmocka_unit_test_setup_teardown(a_release_does_not_overtake_a_commit, setup, end),
         cmocka_unit_test_setup_teardown(what_ran_in_a_crash_is_charged_once, setup, end),
     };
 
