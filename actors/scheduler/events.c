@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "actors/scheduler/state.h"
 #include "proto/check.h"
+#include <stdio.h>
 #include <string.h>
 
-static const int64_t HELD_PAUSE_MS = 2000;
+static const int64_t HELD_PAUSE_MS = 2000, UNKNOWN_PAUSE_MS = 10000, DOUBT_PAUSE_MS = 60000;
 
 /* ---- the table ---- */
 
@@ -69,6 +70,16 @@ void event_bury(struct scheduler *scheduler, struct event *event, enum error err
     event_commit(scheduler, event);
 }
 
+/* Later again, with the place in hand and the lease given up meanwhile: this may take days, and a table full of such
+ * alarms would keep all other events out. */
+static void event_defer(struct scheduler *scheduler, struct event *event, int64_t for_ms)
+{
+    buffer_clear(&event->ops);
+    op_put_retry(&event->ops,
+                 &(struct op_retry){event->id, event->fence, actor_wall(scheduler->actor) + for_ms, ERROR_LOST});
+    event_commit(scheduler, event);
+}
+
 static void event_read(struct scheduler *scheduler, struct event *event, enum event_phase phase, struct msg_read read)
 {
     read.ticket = actor_ticket(scheduler->actor);
@@ -101,6 +112,8 @@ void event_restart(struct scheduler *scheduler, struct event *event)
     event->ticket = 0;
     if (event->is_malformed)
         event_bury(scheduler, event, ERROR_MALFORMED, "the payload is no event");
+    else if (event->ruin != ERROR_OK)
+        read_run(scheduler, event);
     else if (event->is_flow && event->payload.id == PAYLOAD_ALARM)
         event_read(scheduler, event, EVENT_JOB, (struct msg_read){.what = READ_JOB, .id = event->payload.alarm.job});
     else if (event->is_flow && event->payload.id == PAYLOAD_STEP_DONE)
@@ -163,6 +176,48 @@ static void definition_keep(struct scheduler *scheduler, struct workflow *workfl
 
 /* ---- going on with a run ---- */
 
+/* The event can never be handled. Buried alone it would leave its run open for ever, so the run is read anew, as it
+ * was before the event, and fails. `detail` is a literal. */
+static void event_ruin(struct scheduler *scheduler, struct event *event, enum error error, const char *detail)
+{
+    bool is_of_run = event->is_flow && (event->payload.id == PAYLOAD_ALARM || event->payload.id == PAYLOAD_STEP_DONE);
+
+    if (event->ruin != ERROR_OK || !is_of_run) {
+        event_bury(scheduler, event, error, detail);
+        return;
+    }
+    event->ruin = error;
+    event->ruin_detail = detail;
+    event_restart(scheduler, event);
+}
+
+static void fail_run(struct scheduler *scheduler, struct event *event)
+{
+    struct slice id = event->payload.id == PAYLOAD_ALARM ? event->payload.alarm.step : event->payload.step_done.step;
+    char name[NAME_BYTES_MAX + 1];
+    struct buffer record = {NULL, 0, 0};
+    int64_t now_ms = actor_wall(scheduler->actor);
+
+    snprintf(name, sizeof(name), "%.*s", (int)id.size, id.size ? id.data : "");
+    json_t *step = json_object_get(json_object_get(event->run.record, "steps"), name);
+    if (slice_is(json_text_at(step, "state"), "waiting")) {
+        run_step_set(step, "failed", now_ms);
+        json_object_set_new(step, "error", json_string(error_name(event->ruin)));
+    }
+    run_fail(&event->run, event->ruin, event->ruin_detail, now_ms);
+    run_reduce_trigger(&event->run);
+    json_write(&record, event->run.record);
+    buffer_clear(&event->ops);
+    op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
+    op_put_run(&event->ops, &(struct op_run){.run = event->run.id,
+                                             .version = event->run.version,
+                                             .workflow = json_text_at(event->run.record, "workflow"),
+                                             .state = event->run.state,
+                                             .record = buffer_slice(&record)});
+    buffer_free(&record);
+    event_commit(scheduler, event);
+}
+
 static void go_on(struct scheduler *scheduler, struct event *event, const struct workflow *workflow)
 {
     struct advance advance = {.config = scheduler->config,
@@ -209,6 +264,10 @@ static void on_run(struct scheduler *scheduler, struct event *event, const struc
     event->run.id = entry.run;
     event->run.version = entry.version;
     event->run.state = (enum run_state)entry.state;
+    if (event->ruin != ERROR_OK) {
+        fail_run(scheduler, event);
+        return;
+    }
     struct slice hash = json_text_at(event->run.record, "hash");
     workflow = definition_find(scheduler, hash);
     if (workflow != NULL)
@@ -228,11 +287,18 @@ static void on_definition(struct scheduler *scheduler, struct event *event, cons
     if (msg->error == ERROR_OK && record_take_space_entry(&wire, &entry))
         workflow = workflow_parse("stored definition", entry.value, &problem);
     if (workflow == NULL) {
-        event_bury(scheduler, event, ERROR_NOT_FOUND, "the definition that the run began with is not there any more");
+        event_ruin(scheduler, event, ERROR_NOT_FOUND, "the definition that the run began with is not there any more");
         return;
     }
     definition_keep(scheduler, workflow);
     go_on(scheduler, event, workflow);
+}
+
+/* Its effect may have happened: nobody has settled the note that was made before it, or the call was lost and is to be
+ * made again. `else` would say that it did not. */
+static bool is_unknown(const struct record_job_view *job)
+{
+    return job->note.size > 0 || job->error == ERROR_LOST;
 }
 
 /* An alarm went off: what became of the job? */
@@ -242,12 +308,16 @@ static void on_job_view(struct scheduler *scheduler, struct event *event, const 
     struct record_job_view job;
 
     /* Gone or given up: its end stands in queue flow already, but for one that the store itself put aside because it
-     * ended the process. In doubt: only a person knows what is right. */
-    if (msg->error != ERROR_OK || !record_take_job_view(&wire, &job) || job.state == JOB_DOUBT ||
+     * ended the process. In doubt: only a person knows what is right, and the job may have to be waited for again. */
+    if (msg->error != ERROR_OK || !record_take_job_view(&wire, &job) ||
         (job.state == JOB_DEAD && job.error != ERROR_POISON))
         event_drop(scheduler, event);
     else if (job.state == JOB_LEASED)
         event_pause(scheduler, event, HELD_PAUSE_MS);
+    else if (job.state == JOB_DOUBT)
+        event_defer(scheduler, event, DOUBT_PAUSE_MS);
+    else if (job.state != JOB_DEAD && is_unknown(&job))
+        event_defer(scheduler, event, UNKNOWN_PAUSE_MS);
     else
         read_run(scheduler, event);
 }
@@ -263,7 +333,7 @@ bool event_on_page(struct scheduler *scheduler, const struct msg_page *msg)
     if (!is_told && error_class(msg->error) != RETRY_PERMANENT)
         event_pause(scheduler, event, AGAIN_MS);
     else if (!is_told)
-        event_bury(scheduler, event, msg->error, "what the event belongs to cannot be read");
+        event_ruin(scheduler, event, msg->error, "what the event belongs to cannot be read");
     else if (event->phase == EVENT_JOB)
         on_job_view(scheduler, event, msg);
     else if (event->phase == EVENT_RUN)
@@ -315,7 +385,7 @@ static void refused(struct scheduler *scheduler, struct event *event, const stru
     } else if (msg->error == ERROR_CONFLICT || msg->error == ERROR_HELD || error_class(msg->error) != RETRY_PERMANENT) {
         event_pause(scheduler, event, is_alarm && msg->error == ERROR_HELD ? HELD_PAUSE_MS : AGAIN_MS);
     } else
-        event_bury(scheduler, event, msg->error, "the store does not take what the event leads to");
+        event_ruin(scheduler, event, msg->error, "the store does not take what the event leads to");
 }
 
 bool event_on_committed(struct scheduler *scheduler, const struct msg_committed *msg)

@@ -41,7 +41,9 @@ struct event {
     bool alarm_is_held; /* the alarm is in hand itself, so it is not withdrawn */
     bool has_unique;    /* the commit's first operation claims the unique key */
     enum error else_error;
-    int begun; /* index of the workflow whose run this commit begins, or -1 */
+    enum error ruin;         /* not OK: the event cannot be handled, and its run fails by this */
+    const char *ruin_detail; /* a literal */
+    int begun;               /* index of the workflow whose run this commit begins, or -1 */
     struct buffer ops;
 };
 
