@@ -60,7 +60,8 @@ def test_signatures(live):
                 lambda value=value: live.hook(REAL, headers={"X-Shopify-Hmac-Sha256": value}), ["signature"])
     refused(live, "the signature of another body", 401, "unauthorized",
             lambda: live.hook(REAL + b" ", headers={"X-Shopify-Hmac-Sha256": base64.b64encode(good).decode()}))
-    refused(live, "the secret of another endpoint", 401, "unauthorized", lambda: live.hook(REAL, secret="stock.webhook"))
+    refused(live, "the secret of another endpoint", 401, "unauthorized",
+            lambda: live.hook(REAL, secret="stock.webhook"))
     for name in ("X-Shopify-Hmac-Sha256", "X-Shopify-Topic", "X-Shopify-Shop-Domain", "X-Shopify-Webhook-Id"):
         refused(live, f"no {name}", 400, "malformed", lambda name=name: live.hook(REAL, without=[name]), [name])
 
@@ -112,7 +113,8 @@ def test_sizes(live):
     requests_refused(live, "no length", 411, lambda: status_of(raw_http(
         live.http_port, f"POST {PATH} HTTP/1.1\r\nHost: a\r\n\r\n".encode())))
     requests_refused(live, "two lengths", 400, lambda: status_of(raw_http(
-        live.http_port, f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx".encode())))
+        live.http_port, (f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
+                         "x").encode())))
     requests_refused(live, "a length and chunks", 400, lambda: status_of(raw_http(
         live.http_port, (f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
                          "0\r\n\r\n").encode())))
@@ -244,7 +246,8 @@ def test_fifty_at_once(live):
     live.wait_idle()
     equal(live.metric("purser_runs_started_total") - jobs, 1, "fifty at once: one run")
     equal(live.metric("purser_hooks_accepted_total") - kept, 1, "fifty at once: one counted as accepted")
-    equal(sum(mail["X-Envelope-To"] == "fifty@customers.example" for mail in live.mails()), 1, "fifty at once: one mail")
+    mails = sum(mail["X-Envelope-To"] == "fifty@customers.example" for mail in live.mails())
+    equal(mails, 1, "fifty at once: one mail")
 
 
 def test_secrets(live):
