@@ -70,14 +70,16 @@ def test_sections(mistakes):
     find = mistakes.find
     find("an unknown scheme", "shopfy", ["shopify", "hmac-sha256"],
          sections={"hooks": HOOKS.replace("scheme: shopify", "scheme: shopfy")})
-    find("an unknown key of a hook", "sekret", ['"secret"'], sections={"hooks": HOOKS.replace("secret: stock", "sekret: stock")})
+    find("an unknown key of a hook", "sekret", ['"secret"'],
+         sections={"hooks": HOOKS.replace("secret: stock", "sekret: stock")})
     find("a hook without a topic", "shopify-orders:", ["topic"],
          sections={"hooks": re.sub(r"(?m)^    topics:.*\n", "", HOOKS)})
     find("a limit of an unknown service", "gemnii/default", ["gemini"],
          sections={"limits": LIMITS.replace("gemini/", "gemnii/")})
     find("a mode of an unknown workflow", "order-confirmtion", ["order-confirmation"],
          sections={"modes": MODES.replace("confirmation", "confirmtion")})
-    find("a mode that is none", "lively", ["live", "shadow", "off"], sections={"modes": MODES.replace("live", "lively")})
+    find("a mode that is none", "lively", ["live", "shadow", "off"],
+         sections={"modes": MODES.replace("live", "lively")})
     find("a key given twice", "shop_zone: UTC", ["shop_zone"], sections={"modes": f"{MODES}shop_zone: UTC\n"},
          settings={"shop_zone": "Europe/Berlin"})
 
@@ -116,7 +118,8 @@ def test_secrets(live, mistakes):
     body = json.dumps({"id": 1}).encode()
     status, headers, text = live.hook(body)
     check(status == 503 and "Retry-After" in headers and "secret" in text, "a missing secret: 503, send it again later")
-    check("shopify/webhook" in live.log_text() and "0600" in live.log_text(), "the log names it and what would be right")
+    check("shopify/webhook" in live.log_text() and "0600" in live.log_text(),
+          "the log names it and what would be right")
     equal(live.metric("purser_hooks_refused_total", error="no-secret"), 1, "and it is counted")
     check(live.secrets["stock.webhook"] not in live.log_text(), "no value of a secret is in the log")
     signature = live.sign(body, "stock.webhook").hex()

@@ -66,12 +66,14 @@ def test_push(live):
 def test_usage(live):
     """What is not understood: 2, with the nearest right word."""
     for words, hint in ((["stauts"], "status"), (["job", "shwo", "1"], "job show"), (["job"], "job show"),
-                        (["job", "show"], "id"), (["job", "show", "x"], "number"), (["jobs", "--stat", "dead"], "state"),
+                        (["job", "show"], "id"), (["job", "show", "x"], "number"),
+                        (["jobs", "--stat", "dead"], "state"),
                         (["jobs", "--limit", "many"], "limit"), (["status", "extra"], "extra"),
                         (["push", "imports", "@/nowhere/at/all"], "/nowhere/at/all"),
                         (["--timeout", "soon", "status"], "--timeout"), (["--socket"], "--socket")):
         code, _, problem = live.console(*words)
-        check(code == 2 and problem.startswith("purser: ") and hint in problem, f"purser {' '.join(words)}: 2, naming {hint}: {problem.strip()}")
+        check(code == 2 and problem.startswith("purser: ") and hint in problem,
+              f"purser {' '.join(words)}: 2, naming {hint}: {problem.strip()}")
     for words in (["help"], ["--help"], ["help", "push"], ["--version"]):
         code, out, problem = live.console(*words)
         check((code, problem) == (0, "") and out, f"purser {' '.join(words)}: 0")
@@ -99,8 +101,8 @@ def test_doubt(live, doubtful):
 
 def test_shell(live):
     """Without a command a terminal gets a prompt, anything else a hint."""
-    done = subprocess.run([BIN / "purser", "--socket", live.socket_path], input="status\n", capture_output=True, text=True,
-                          check=False)
+    done = subprocess.run([BIN / "purser", "--socket", live.socket_path], input="status\n",
+                          capture_output=True, text=True, check=False)
     equal(done.returncode, 2, "no command and no terminal: 2")
     main, side = os.openpty()
     shell = subprocess.Popen([BIN / "purser", "--socket", live.socket_path], stdin=side, stdout=subprocess.PIPE,
@@ -144,7 +146,8 @@ def test_silent_daemon(live):
     finally:
         stop.set()
         thread.join()
-    check(done.returncode == 4 and done.stderr.startswith("purser: "), f"a daemon that does not answer in time: 4: {done.stderr.strip()}")
+    check(done.returncode == 4 and done.stderr.startswith("purser: "),
+          f"a daemon that does not answer in time: 4: {done.stderr.strip()}")
 
 
 def test_no_daemon(live):
@@ -182,7 +185,8 @@ def test(live):
     test_refusals(live)
     test_list_arguments(live)
     test_commands(live, {
-        "status": (["status"], "queues"), "jobs": (["jobs"], "jobs"), "job show": (["job", "show", doubtful[0]], "state"),
+        "status": (["status"], "queues"), "jobs": (["jobs"], "jobs"),
+        "job show": (["job", "show", doubtful[0]], "state"),
         "runs": (["runs"], "runs"), "run show": (["run", "show", newest], "steps"), "books": (["books"], "books"),
         "push": (["push", "imports", '{"amount": 0}'], "job"), "limits": (["limits"], "gates"),
         "store check": (["store", "check"], "clean"), "job cancel": (["job", "cancel", dead], "done"),

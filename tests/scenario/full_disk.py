@@ -38,7 +38,8 @@ def fill_store(live):
 
 def check_refused(live, number):
     status, headers, text = live.hook(order(number))
-    check(status == 503 and int(headers["Retry-After"]) > 0, f"a webhook is answered 503 with Retry-After: {text.strip()}")
+    check(status == 503 and int(headers["Retry-After"]) > 0,
+          f"a webhook is answered 503 with Retry-After: {text.strip()}")
     equal(live.metric("purser_store_refusing"), 1, "purser_store_refusing says 1")
     equal(live.get("/readyz")[0], 503, "/readyz says 503")
     equal(live.get("/healthz")[0], 200, "/healthz says 200: it lives")

@@ -293,7 +293,7 @@ class Live:
         return pid
 
     def kill9(self, who):
-        """kill -9 of "engine" or "guardian"; returns when no process of the daemon is left that it should have ended."""
+        """kill -9 of "engine" or "guardian"; returns when all that had to end with it is gone."""
         if who == "engine":
             self.signal_engine(signal.SIGKILL)
             return
