@@ -20,32 +20,37 @@ static struct outcome again(const struct outcome_job *job, enum error error, int
     int64_t pause = outcome_pause(task->first_ms, task->max_ms, job->attempt, job->random);
 
     if (job->attempt + 1 >= task->attempts_max)
-        return (struct outcome){OUTCOME_FAILED, ERROR_EXHAUSTED, 0};
-    return (struct outcome){OUTCOME_RETRY, error, job->now_ms + (retry_after_ms > pause ? retry_after_ms : pause)};
+        return (struct outcome){OUTCOME_FAILED, ERROR_EXHAUSTED, 0, false};
+    return (struct outcome){OUTCOME_RETRY, error, job->now_ms + (retry_after_ms > pause ? retry_after_ms : pause),
+                            false};
 }
 
 static struct outcome later(const struct outcome_job *job, enum error error, int64_t retry_after_ms)
 {
     int64_t pause = outcome_pause(PAUSE_MS_FIRST, PAUSE_MS_MAX, job->offline_in_a_row, job->random);
 
-    return (struct outcome){OUTCOME_PARK, error, job->now_ms + (retry_after_ms > pause ? retry_after_ms : pause)};
+    return (struct outcome){OUTCOME_PARK, error, job->now_ms + (retry_after_ms > pause ? retry_after_ms : pause),
+                            false};
 }
 
 static struct outcome unknown(const struct outcome_job *job)
 {
-    if (slice_is(job->task->on_unknown, "resend"))
-        return again(job, ERROR_LOST, 0);
+    if (slice_is(job->task->on_unknown, "resend")) {
+        struct outcome outcome = again(job, ERROR_LOST, 0);
+        outcome.is_unknown = true;
+        return outcome;
+    }
     if (slice_is(job->task->on_unknown, "drop"))
-        return (struct outcome){OUTCOME_FAILED, ERROR_LOST, 0};
-    return (struct outcome){OUTCOME_DOUBT, ERROR_LOST, 0};
+        return (struct outcome){OUTCOME_FAILED, ERROR_LOST, 0, false};
+    return (struct outcome){OUTCOME_DOUBT, ERROR_LOST, 0, false};
 }
 
 struct outcome outcome_of(const struct outcome_job *job, const struct step *step)
 {
     if (step->kind == STEP_DONE)
-        return (struct outcome){OUTCOME_DONE, ERROR_OK, 0};
+        return (struct outcome){OUTCOME_DONE, ERROR_OK, 0, false};
     if (job->task == NULL)
-        return (struct outcome){OUTCOME_FAILED, step->error, 0};
+        return (struct outcome){OUTCOME_FAILED, step->error, 0, false};
     if (step->kind == STEP_UNKNOWN)
         return unknown(job);
     switch (error_class(step->error)) {
@@ -56,12 +61,12 @@ struct outcome outcome_of(const struct outcome_job *job, const struct step *step
     case RETRY_UNKNOWN:
         return unknown(job);
     case RETRY_HUMAN:
-        return (struct outcome){OUTCOME_PARK, step->error, INT64_MAX};
+        return (struct outcome){OUTCOME_PARK, step->error, INT64_MAX, false};
     case RETRY_NONE:
     case RETRY_PERMANENT:
         break;
     }
-    return (struct outcome){OUTCOME_FAILED, step->error, 0};
+    return (struct outcome){OUTCOME_FAILED, step->error, 0, false};
 }
 
 static void put_step_done(struct buffer *ops, const struct outcome_job *job, enum error error, struct slice result,
@@ -76,15 +81,23 @@ static void put_step_done(struct buffer *ops, const struct outcome_job *job, enu
                                                         .detail = detail});
 }
 
+/* A note from before this lease stands for a call that nobody has settled yet: it goes only to begin anew. */
+static bool erases_note(const struct outcome_job *job, const struct outcome *outcome)
+{
+    if (!job->has_note)
+        return false;
+    if (outcome->kind == OUTCOME_RETRY || outcome->kind == OUTCOME_PARK)
+        return outcome->is_unknown || job->is_note_new;
+    return outcome->kind == OUTCOME_FAILED && outcome->error != ERROR_LOST && !outcome->is_unknown && job->is_note_new;
+}
+
 void outcome_put(struct buffer *ops, const struct outcome_job *job, const struct outcome *outcome, struct slice result,
                  struct slice detail)
 {
-    bool goes_on = outcome->kind == OUTCOME_RETRY || outcome->kind == OUTCOME_PARK;
-
     detail.size = detail.size > OUTCOME_DETAIL_MAX ? OUTCOME_DETAIL_MAX : detail.size;
     while (detail.size > 0 && !slice_is_utf8(detail))
         detail.size--;
-    if (job->has_note && goes_on)
+    if (erases_note(job, outcome))
         op_put_note(ops, &(struct op_note){.job = job->id, .fence = job->fence});
     switch (outcome->kind) {
     case OUTCOME_DONE:

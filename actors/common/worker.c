@@ -25,6 +25,8 @@ struct worker_job {
     char name[32]; /* the job's stable name for connectors */
     struct buffer payload, state;
     bool is_task, has_permit, has_note;
+    bool is_note_new;         /* the note was made in this lease */
+    bool is_rebuilt;          /* the store refused the outcome for good, and this is the plainer one */
     struct payload_task task; /* borrows payload */
     const struct worker_skill *skill;
     json_t *inputs;
@@ -150,37 +152,93 @@ static void log_end(struct worker *worker, const struct worker_job *job, const s
               L_U64("attempt", job->attempt));
 }
 
+static struct outcome_job outcome_view(struct worker *worker, const struct worker_job *job)
+{
+    return (struct outcome_job){.id = job->id,
+                                .fence = job->fence,
+                                .run = job->run,
+                                .attempt = job->attempt,
+                                .step = slice_of(job->step_name),
+                                .has_note = job->has_note,
+                                .is_note_new = job->is_note_new,
+                                .task = job->is_task ? &job->task : NULL,
+                                .now_ms = actor_wall(worker->actor),
+                                .random = actor_random(worker->actor),
+                                .offline_in_a_row = worker->offline_in_a_row};
+}
+
+/* The note is made before an effect: with one, a good end says that the effect happened. */
+static bool has_effect(const struct worker_job *job)
+{
+    return job->has_note && job->step.kind == STEP_DONE;
+}
+
+static void outcome_commit(struct worker *worker, struct worker_job *job, const struct outcome *outcome,
+                           struct slice result, struct slice detail)
+{
+    struct outcome_job view = outcome_view(worker, job);
+
+    log_end(worker, job, outcome);
+    job->outcome = outcome->kind;
+    buffer_clear(&job->ops);
+    outcome_put(&job->ops, &view, outcome, result, detail);
+    job_commit(worker, job);
+}
+
+/* A result that no run can keep is no result, but what was done stays done. */
+static void bound_result(struct worker *worker, struct worker_job *job, struct buffer *result)
+{
+    size_t bytes = result->size;
+
+    if (bytes <= OUTCOME_RESULT_MAX)
+        return;
+    ACTOR_LOG(worker->actor, LOG_WARN, "result-too-large", L_STR("step", job->step_name), L_U64("bytes", bytes));
+    buffer_clear(result);
+    if (has_effect(job)) {
+        buffer_text(result, "{}");
+        return;
+    }
+    step_fini(&job->step);
+    step_start(&job->scratch, &job->step);
+    step_fail(&job->scratch, &job->step, ERROR_TOO_LARGE, "the result has %zu bytes and %d are kept", bytes,
+              OUTCOME_RESULT_MAX);
+}
+
 /* The step has ended one way or another: says so in one commit. */
 static void job_end(struct worker *worker, struct worker_job *job)
 {
-    struct outcome_job view = {.id = job->id,
-                               .fence = job->fence,
-                               .run = job->run,
-                               .attempt = job->attempt,
-                               .step = slice_of(job->step_name),
-                               .has_note = job->has_note,
-                               .task = job->is_task ? &job->task : NULL,
-                               .now_ms = actor_wall(worker->actor),
-                               .random = actor_random(worker->actor),
-                               .offline_in_a_row = worker->offline_in_a_row};
-    struct outcome outcome = outcome_of(&view, &job->step);
     struct buffer result = {NULL, 0, 0};
 
-    if (outcome.kind == OUTCOME_DONE) {
+    if (job->step.kind == STEP_DONE) {
         if (job->skill->done != NULL)
             job->skill->done(worker->actor, job->inputs, job->step.result);
         json_write(&result, job->step.result);
+        bound_result(worker, job, &result);
     }
     if (job->step.kind == STEP_RETRY && job->step.error == ERROR_OFFLINE)
         worker->offline_in_a_row++;
     else if (job->step.kind == STEP_DONE)
         worker->offline_in_a_row = 0;
-    log_end(worker, job, &outcome);
-    job->outcome = outcome.kind;
-    buffer_clear(&job->ops);
-    outcome_put(&job->ops, &view, &outcome, buffer_slice(&result), job->step.detail);
+    struct outcome_job view = outcome_view(worker, job);
+    struct outcome outcome = outcome_of(&view, &job->step);
+    outcome_commit(worker, job, &outcome, buffer_slice(&result), job->step.detail);
     buffer_free(&result);
-    job_commit(worker, job);
+}
+
+/* The store will never take this outcome. Once a plainer one is tried; after that, and when only a person could say
+ * what happened, the job is given back as it is. */
+static void outcome_refused(struct worker *worker, struct worker_job *job, enum error error)
+{
+    struct outcome plain = {OUTCOME_FAILED, error, 0, true};
+
+    if (job->is_rebuilt || job->outcome == OUTCOME_DOUBT) {
+        job_release(worker, job);
+        return;
+    }
+    job->is_rebuilt = true;
+    if (has_effect(job))
+        plain = (struct outcome){OUTCOME_DONE, ERROR_OK, 0, false};
+    outcome_commit(worker, job, &plain, SLICE("{}"), SLICE("the store did not take the step's outcome"));
 }
 
 static void job_fail(struct worker *worker, struct worker_job *job, enum error error, const char *text)
@@ -358,6 +416,7 @@ static void note_committed(struct worker *worker, struct worker_job *job, enum e
         buffer_clear(&job->state);
         buffer_append(&job->state, job->step.state.data, job->step.state.size);
         job->has_note = true;
+        job->is_note_new = true;
         job_call(worker, job);
     } else if (error == ERROR_FENCED) {
         actor_log(worker->actor, LOG_WARN, "lease-lost", NULL, 0);
@@ -386,6 +445,10 @@ static void on_committed(void *self, const struct msg_committed *msg)
         job_forget(worker, job);
     } else {
         ACTOR_LOG(worker->actor, LOG_WARN, "outcome-not-written", L_ERROR(msg->error));
+        if (error_class(msg->error) == RETRY_PERMANENT) {
+            outcome_refused(worker, job, msg->error);
+            return;
+        }
         job->ticket = 0;
         actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, actor_now(worker->actor) + AGAIN_MS);
     }

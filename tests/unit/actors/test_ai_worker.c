@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "actors/ai_worker/ai_worker.h"
 #include "actors/ai_worker/prompt.h"
+#include "actors/common/outcome.h"
+#include "actors/scheduler/record.h"
 #include "proto/payloads.h"
 #include "tests/support/fake_world.h"
 #include <setjmp.h>
@@ -122,6 +124,62 @@ static void test_lost_answer_is_asked_again(void **state)
     assert_int_equal(ops[0].id, OP_RETRY);
 }
 
+_Static_assert((int)OUTCOME_RESULT_MAX == (int)RECORD_RESULT_MAX, "what a worker hands on, a run can keep");
+
+static void answer_with(struct bench *bench, size_t text_bytes)
+{
+    struct buffer body = {NULL, 0, 0};
+
+    buffer_text(&body, "{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"");
+    for (size_t i = 0; i < text_bytes; i++)
+        buffer_text(&body, "x");
+    buffer_text(&body, "\"}]},\"finishReason\":\"STOP\"}]}");
+    fake_answer(bench->fake, call(bench)->ticket, &(struct answer){.status = 200, .body = buffer_slice(&body)});
+    buffer_free(&body);
+}
+
+static void test_result_that_no_run_can_keep_is_a_failure(void **state)
+{
+    struct bench *bench = *state;
+    struct payload payload;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":\"Ada\"}}");
+    answer_with(bench, OUTCOME_RESULT_MAX);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_BURY);
+    assert_int_equal(ops[0].bury.error, ERROR_TOO_LARGE);
+    assert_true(payload_take(ops[1].push.payload, &payload));
+    assert_int_equal(payload.step_done.error, ERROR_TOO_LARGE);
+    assert_true(slice_is(payload.step_done.result, "null"));
+    assert_int_equal(fake_logged(bench->fake, "result-too-large"), 1);
+}
+
+/* An outcome the store refuses for good is not sent again for ever: once as a failure, then the job is given back. */
+static void test_outcome_refused_for_good_ends_the_job(void **state)
+{
+    struct bench *bench = *state;
+    struct msg_release release;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":\"Ada\"}}");
+    answer_with(bench, 100);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_FINISH);
+    fake_committed(bench->fake, ticket, ERROR_INVALID, 1);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_BURY);
+    assert_int_equal(ops[0].bury.error, ERROR_INVALID);
+    assert_int_equal(fake_sent_count(bench->fake, MSG_RELEASE), 0);
+    fake_committed(bench->fake, ticket, ERROR_CORRUPT, 0);
+    assert_true(fake_take_release(bench->fake, &release));
+    assert_int_equal(release.job, 42);
+    fake_advance(bench->fake, 10000);
+    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
+}
+
 static void test_quota_parks_and_teaches_the_limiter(void **state)
 {
     static const char body[] =
@@ -187,6 +245,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_text_comes_back_with_its_cost, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_answer_is_asked_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_result_that_no_run_can_keep_is_a_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_outcome_refused_for_good_ends_the_job, setup, teardown),
         cmocka_unit_test_setup_teardown(test_quota_parks_and_teaches_the_limiter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_prompt_and_long_text_are_refused, setup, teardown),
         cmocka_unit_test(test_values_stay_on_their_line_and_hide_nothing),

@@ -229,9 +229,75 @@ static void test_failures_are_charged_until_they_exhaust(void **state)
     give(bench, 2, "ask", "", "live");
     call(bench);
     answer(bench, ERROR_OK, 451);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 3);
+    assert_int_equal(ops[0].id, OP_NOTE);
+    assert_int_equal(ops[1].id, OP_BURY);
+    assert_step_done(&ops[2], ERROR_EXHAUSTED);
+}
+
+/* The mail certainly did not leave, so nothing is in doubt when a person revives the job. */
+static void test_a_definite_failure_erases_the_note(void **state)
+{
+    struct bench *bench = *state;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, 0, "ask", "", "live");
+    call(bench);
+    answer(bench, ERROR_OK, 550);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 3);
+    assert_int_equal(ops[0].id, OP_NOTE);
+    assert_int_equal(ops[0].note.state.size, 0);
+    assert_int_equal(ops[1].id, OP_BURY);
+    assert_step_done(&ops[2], ERROR_REFUSED);
+    fake_committed(bench->fake, ticket, ERROR_OK, 0);
+
+    give(bench, 2, "resend", "", "live"); /* the last attempt, and nobody knows what became of it */
+    call(bench);
+    answer(bench, ERROR_LOST, 0);
     assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
     assert_int_equal(ops[0].id, OP_BURY);
     assert_step_done(&ops[1], ERROR_EXHAUSTED);
+}
+
+/* The note is from a lease before: what stops this one says nothing about that call. */
+static void test_older_note_outlives_a_failure_to_begin(void **state)
+{
+    struct bench *bench = *state;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, 0, "ask", "sent-intent", "shadow");
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_BURY);
+    fake_committed(bench->fake, ticket, ERROR_OK, 0);
+    give(bench, 0, "resend", "sent-intent", "live"); /* to begin anew, it goes */
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_NOTE);
+    assert_int_equal(ops[1].id, OP_RETRY);
+}
+
+static void test_what_was_done_stays_done_when_its_outcome_is_refused(void **state)
+{
+    struct bench *bench = *state;
+    struct msg_release release;
+    struct payload payload;
+    struct op ops[4];
+    uint64_t ticket;
+
+    give(bench, 0, "ask", "", "live");
+    call(bench);
+    answer(bench, ERROR_OK, 250);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    fake_committed(bench->fake, ticket, ERROR_TOO_LARGE, 1);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
+    assert_int_equal(ops[0].id, OP_FINISH);
+    assert_step_done(&ops[1], ERROR_OK);
+    assert_true(payload_take(ops[1].push.payload, &payload));
+    assert_true(slice_is(payload.step_done.result, "{}"));
+    fake_committed(bench->fake, ticket, ERROR_TOO_LARGE, 1);
+    assert_true(fake_take_release(bench->fake, &release));
+    assert_int_equal(fake_metric(bench->fake, METRIC_MAILS_SENT, 0), 1);
 }
 
 static void test_credential_trouble_waits_for_a_person(void **state)
@@ -352,6 +418,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_noted_job_is_never_sent_again_blindly, setup, teardown),
         cmocka_unit_test_setup_teardown(test_offline_parks_without_a_charge_and_forgets_the_note, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures_are_charged_until_they_exhaust, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_definite_failure_erases_the_note, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_older_note_outlives_a_failure_to_begin, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_done_stays_done_when_its_outcome_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_credential_trouble_waits_for_a_person, setup, teardown),
         cmocka_unit_test_setup_teardown(test_denied_permit_gives_the_job_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lost_lease_sends_nothing, setup, teardown),
