@@ -177,13 +177,14 @@ static void check_claim(struct store_check *check, const struct kv_pair *pair)
 static bool value_is_readable(const struct kv_pair *pair)
 {
     struct stored_meta meta;
+    struct stored_trim trim;
     struct stored_name name;
     struct stored_entry entry;
     struct stored_sum sum;
 
     switch ((enum table)(unsigned char)pair->key.data[0]) {
     case TABLE_META:
-        return stored_take_meta(pair->value, &meta);
+        return pair->key.size == 1 ? stored_take_meta(pair->value, &meta) : stored_take_trim(pair->value, &trim);
     case TABLE_NAMES:
         return stored_take_name(pair->value, &name);
     case TABLE_SPACES:

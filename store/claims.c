@@ -19,6 +19,17 @@ void claim_day_add(struct store *store, uint32_t day)
     store->claim_day_count++;
 }
 
+void claim_day_drop(struct store *store, uint32_t day)
+{
+    size_t at = 0;
+
+    while (at < store->claim_day_count && store->claim_days[at] != day)
+        at++;
+    if (at < store->claim_day_count)
+        memmove(&store->claim_days[at], &store->claim_days[at + 1],
+                (--store->claim_day_count - at) * sizeof(uint32_t));
+}
+
 /* Steps from day to day by seeks: as many as there are days with claims. */
 enum error claim_days_load(struct store *store)
 {

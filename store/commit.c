@@ -2,7 +2,41 @@
 #include "store/engine.h"
 #include <stdlib.h>
 
-enum { ALLOCATE_MAX = 4096 };
+enum { ALLOCATE_MAX = 4096, BATCH_SHIFT_MAX = 10 };
+
+/* Every operation is of one kind. Both kinds in one commit count as freeing: what ends a job must never be held up by
+ * what is noted of it. */
+static void look_at_kind(struct commit *commit, enum op_id id)
+{
+    switch (id) {
+    case OP_PUSH:
+    case OP_NOTE:
+    case OP_CLAIM:
+    case OP_PUT:
+    case OP_ADD:
+    case OP_BOOK:
+    case OP_APPEND:
+    case OP_RUN:
+        commit->grows = true;
+        break;
+    case OP_FINISH:
+    case OP_RETRY:
+    case OP_PARK:
+    case OP_BURY:
+    case OP_DOUBT:
+    case OP_CANCEL:
+    case OP_REVIVE:
+    case OP_DELETE:
+    case OP_TRIM:
+    case OP_FORGET_RUN:
+        commit->frees = true;
+        break;
+    case OP_EXPECT:
+    case OP_ALLOCATE:
+    case OP_COUNT:
+        break;
+    }
+}
 
 /* Takes the operations apart and sets ids aside: pushes and allocations get one consecutive block, whatever numbers
  * other operations draw in between. */
@@ -23,6 +57,7 @@ static enum error prepare(struct commit *commit, struct slice bytes, uint64_t *i
             *ids += op.allocate.count;
         *ids += op.id == OP_PUSH && op.push.id == 0;
         commit->finishes |= op.id == OP_FINISH;
+        look_at_kind(commit, op.id);
         store->taken[commit->count] = op;
     }
     commit->at = commit->count;
@@ -43,11 +78,26 @@ static enum error apply_one(struct commit *commit, const struct op *op)
     return ERROR_MALFORMED;
 }
 
+/* A commit that only grows stays below the last mark: what is above is for those that end jobs and delete. */
+static enum error take_room(struct commit *commit, size_t bytes)
+{
+    struct store *store = commit->store;
+
+    if (!commit->grows || commit->frees)
+        return ERROR_OK;
+    if (bytes > store->room)
+        return ERROR_FULL;
+    store->room -= bytes;
+    return ERROR_OK;
+}
+
 static enum error work_out(struct commit *commit, struct slice bytes)
 {
     uint64_t ids, first;
     enum error error = prepare(commit, bytes, &ids);
 
+    if (error == ERROR_OK)
+        error = take_room(commit, bytes.size);
     commit->given_end = commit->store->id_next;
     if (error == ERROR_OK && ids > 0) {
         error = numbers_take(commit->store, commit->stage, ids, &first);
@@ -95,7 +145,8 @@ static enum error run_commit(struct store *store, struct kv_txn *txn, struct sto
 }
 
 /* How full the store is decides once per transaction what it takes. Work that carries on what is in the store may use
- * half of the room that new work is refused; what finishes or deletes is never refused. */
+ * half of the room that new work is refused, and what else only grows three quarters of it. The rest is kept for what
+ * finishes or deletes: a disk copies pages before it can give any back. */
 static void look_at_room(struct store *store, struct kv_txn *txn)
 {
     const struct store_options *options = &store->options;
@@ -103,7 +154,9 @@ static void look_at_room(struct store *store, struct kv_txn *txn)
 
     if (store->ops->usage(txn, usage) != ERROR_OK)
         return;
-    const unsigned percent_all = (100 + options->fill_percent) / 2;
+    const unsigned percent_all = (100 + options->fill_percent) / 2, percent_growth = (100 + percent_all) / 2;
+    const uint64_t growth_end = usage->bound_bytes / 100 * percent_growth;
+    store->room = usage->used_bytes < growth_end ? growth_end - usage->used_bytes : 0;
     store->refusing = REFUSING_NOTHING;
     store->refusing_error = ERROR_FULL;
     if (usage->used_bytes / 100 >= usage->bound_bytes / 10000 * percent_all)
@@ -143,13 +196,34 @@ static enum error end_group(struct store *store, struct kv_txn **txn, const stru
         return error;
     }
     undo_forget(store);
+    upkeep_forget(store);
+    if (store->room > 0)
+        store->batch_shift = 0;
     store->totals.stats.syncs++;
     store->changes++;
     store->stirred = true;
     return ERROR_OK;
 }
 
-enum attempt { ATTEMPT_DONE, ATTEMPT_ONE_BY_ONE };
+size_t batch_size(const struct store *store, size_t most)
+{
+    return most >> store->batch_shift > 0 ? most >> store->batch_shift : 1;
+}
+
+static bool shrink_batches(struct store *store, enum error error)
+{
+    if ((error != ERROR_FULL && error != ERROR_DISK_FULL) || store->batch_shift == BATCH_SHIFT_MAX)
+        return false;
+    store->batch_shift++;
+    return true;
+}
+
+enum attempt { ATTEMPT_DONE, ATTEMPT_ONE_BY_ONE, ATTEMPT_SMALLER };
+
+static enum attempt attempt_after(struct store *store, enum error error)
+{
+    return shrink_batches(store, error) ? ATTEMPT_SMALLER : ATTEMPT_ONE_BY_ONE;
+}
 
 /* One transaction. When it fails before its outcome could be unknown, its commits may be tried one by one. */
 static enum attempt try_group(struct store *store, struct store_commit *commits, size_t count, int64_t now_ms,
@@ -159,6 +233,7 @@ static enum attempt try_group(struct store *store, struct store_commit *commits,
     struct kv_txn *txn;
     size_t accepted = 0;
     bool tidied = false;
+    store->bad_done = 0;
     enum error error = store->kv ? store->ops->begin(store->kv, true, &txn) : ERROR_IO;
 
     for (size_t i = 0; i < count; i++)
@@ -178,23 +253,28 @@ static enum attempt try_group(struct store *store, struct store_commit *commits,
     if (error != ERROR_OK) {
         store->ops->abort(&txn);
         fail_group(store, &before, commits, count, error);
-        return ATTEMPT_ONE_BY_ONE;
+        return attempt_after(store, error);
     }
     if (accepted == 0 && !tidied) {
         store->ops->abort(&txn);
         return ATTEMPT_DONE;
     }
     error = end_group(store, &txn, &before, commits, count);
-    return error == ERROR_FULL || error == ERROR_DISK_FULL ? ATTEMPT_ONE_BY_ONE : ATTEMPT_DONE;
+    return error == ERROR_FULL || error == ERROR_DISK_FULL ? attempt_after(store, error) : ATTEMPT_DONE;
 }
 
 void store_commit_group(struct store *store, struct store_commit *commits, size_t count, int64_t now_ms)
 {
     const uint64_t quarantined = store->totals.stats.quarantined;
 
-    if (try_group(store, commits, count, now_ms, true) == ATTEMPT_ONE_BY_ONE)
+    enum attempt attempt = try_group(store, commits, count, now_ms, true);
+
+    while (count == 0 && attempt == ATTEMPT_SMALLER)
+        attempt = try_group(store, commits, count, now_ms, true);
+    if (attempt != ATTEMPT_DONE)
         for (size_t i = 0; i < count; i++)
-            try_group(store, &commits[i], 1, now_ms, false);
+            while (try_group(store, &commits[i], 1, now_ms, false) == ATTEMPT_SMALLER)
+                continue;
     if (store->totals.stats.quarantined != quarantined)
         count_begin(store); /* nobody can say any more how the lost ones were counted */
 }
@@ -213,6 +293,7 @@ enum error commit_own(struct store *store, int64_t now_ms, enum error (*work)(st
     error = work(&commit, context);
     if (error == ERROR_OK)
         error = stage_flush(store->stage);
+    store->bad_done = 0;
     if (error == ERROR_OK)
         return end_group(store, &txn, &before, NULL, 0);
     store->ops->abort(&txn);

@@ -100,6 +100,8 @@ void count_apply(struct store *store, struct name *queue, uint64_t state, int64_
 /* --- undo.c: memory follows the transaction. What a commit changes in memory is changed at once and logged here, and
  * taken back when the commit is refused or the transaction fails. --- */
 struct undo {
+    bool day_over;       /* no claim of the day is left, or */
+    uint32_t day;
     struct lease *lease; /* ended, or */
     struct name *name;   /* its record was written, or */
     struct name *queue;  /* its jobs were counted */
@@ -158,9 +160,12 @@ struct store {
     size_t claim_day_count, claim_day_capacity;
     struct bad *bad;
     size_t bad_count, bad_capacity;
+    size_t bad_done; /* the first of them are dealt with in the open transaction */
     struct kv_usage usage;
     enum refusing refusing;
     enum error refusing_error;
+    uint64_t room;        /* bytes that commits which only grow may still bring into this transaction */
+    unsigned batch_shift; /* after a FULL, what is deleted in batches goes in batches of half the size, and so on */
     bool clock_trusted, quiesced;
     bool stirred; /* something changed since the last delivery */
     int64_t next_due_ms;
@@ -177,6 +182,7 @@ struct commit {
     uint64_t given_end; /* numbers below were given before this commit */
     uint64_t id_next;   /* of the block that was set aside for this commit */
     bool finishes;    /* holds a FINISH: it carries work on and may use the reserve */
+    bool grows, frees; /* holds an operation that writes something new; one that ends a job or deletes */
     struct store_commit *result;
 };
 
@@ -219,12 +225,19 @@ bool job_is_runnable(const struct stored_job *head);
 bool job_holds_order(const struct stored_job *head);
 struct order_ref job_order_ref(const struct stored_job *head);
 bool order_ref_take(struct slice value, struct order_ref *ref);
+/* What a list says of a keyed job: queue and place in the order. */
+bool listed_take(struct slice value, uint16_t *queue, struct order_ref *ref);
 
 /* Writes the index entries that follow from the head. */
 enum error job_list(struct commit *commit, const struct job *job);
 
+/* --- op_records.c --- */
+/* No row is left of those that were trimmed. */
+void trim_done(struct commit *commit);
+
 /* --- claims.c --- */
 void claim_day_add(struct store *store, uint32_t day);
+void claim_day_drop(struct store *store, uint32_t day);
 enum error claim_days_load(struct store *store);
 
 /* --- upkeep.c --- */
@@ -232,6 +245,10 @@ void bad_add(struct store *store, const struct bad *bad);
 /* Stages and flushes what is to be tidied up within the open transaction; true when there was something. */
 enum error upkeep_run(struct store *store, struct kv_txn *txn, int64_t now_ms, bool *worked);
 bool upkeep_wanted(const struct store *store, int64_t now_ms);
+/* The transaction is on disk. */
+void upkeep_forget(struct store *store);
+/* How many of `most` records one batch deletes now. */
+size_t batch_size(const struct store *store, size_t most);
 
 /* --- open.c --- */
 /* Closes and opens the environment after an unknown outcome, and looks at what memory held against it. */

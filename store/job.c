@@ -2,6 +2,8 @@
 #include "store/engine.h"
 #include <string.h>
 
+enum { OWNER_LOOK_MAX = 4096 };
+
 /* Where a job stands follows from its head alone:
  *   ready index   it is runnable, and the first of its order key if it has one
  *   order index   it has an order key and holds it
@@ -82,23 +84,45 @@ void job_write_head(struct commit *commit, const struct job *job)
     stage_put(commit->stage, &key, buffer_slice(scratch));
 }
 
-/* A keyed job's ready entry carries its place in the order: if the head cannot be read, the next can still be found. */
+/* The entries of a keyed job in the ready index and the lists carry its place in the order: if the head cannot be read,
+ * the next can still be found. */
+static void order_ref_put(const struct job *job, char value[ORDER_REF_BYTES])
+{
+    struct order_ref ref = job_order_ref(&job->head);
+
+    memcpy(value, ref.hash, KEY_HASH_BYTES);
+    put_number(value + KEY_HASH_BYTES, ref.order, 8);
+}
+
 static void ready_put(struct commit *commit, const struct job *job)
 {
     struct ready ready;
     struct key key;
     char value[ORDER_REF_BYTES];
-    struct slice bytes = {NULL, 0};
 
-    if (job->head.order != 0) {
-        struct order_ref ref = job_order_ref(&job->head);
-        memcpy(value, ref.hash, KEY_HASH_BYTES);
-        put_number(value + KEY_HASH_BYTES, ref.order, 8);
-        bytes = (struct slice){value, sizeof(value)};
-    }
+    order_ref_put(job, value);
     job_ready_of(job, &ready);
     key_ready(&key, &ready);
-    stage_put(commit->stage, &key, bytes);
+    stage_put(commit->stage, &key, (struct slice){value, job->head.order != 0 ? sizeof(value) : 0});
+}
+
+static void list_put(struct commit *commit, const struct job *job)
+{
+    struct key key;
+    char value[LISTED_BYTES];
+
+    order_ref_put(job, value);
+    put_number(value + ORDER_REF_BYTES, job->head.queue, 2);
+    key_list(&key, (enum job_state)job->head.state, job->id);
+    stage_put(commit->stage, &key, (struct slice){value, job_holds_order(&job->head) ? sizeof(value) : 0});
+}
+
+bool listed_take(struct slice value, uint16_t *queue, struct order_ref *ref)
+{
+    if (value.size != LISTED_BYTES || !order_ref_take((struct slice){value.data, ORDER_REF_BYTES}, ref))
+        return false;
+    *queue = (uint16_t)take_number(value.data + ORDER_REF_BYTES, 2);
+    return true;
 }
 
 bool order_ref_take(struct slice value, struct order_ref *ref)
@@ -110,13 +134,71 @@ bool order_ref_take(struct slice value, struct order_ref *ref)
     return true;
 }
 
+/* The job whose entry in the order index cannot be read. Its place comes from the counter that gives ids too, right
+ * behind its own id unless that was allocated long before or it was revived: it is looked for downwards from there. */
+static bool order_owner(struct commit *commit, uint16_t queue, const struct order_ref *ref, uint64_t *id)
+{
+    const struct kv_ops *ops = commit->store->ops;
+    struct kv_cursor *cursor;
+    struct kv_pair pair;
+    struct stored_job head;
+    struct slice value;
+    struct key at;
+    enum job_part part;
+    bool found = false;
+
+    if (ops->cursor_open(stage_txn(commit->stage), &cursor) != ERROR_OK)
+        return false;
+    key_job(&at, id_of(commit->store, ref->order), JOB_HEAD);
+    enum error error = ops->seek_before(cursor, key_slice(&at), &pair);
+    for (size_t i = 0; i < OWNER_LOOK_MAX && !found && error == ERROR_OK; i++) {
+        if (!key_parse_job(pair.key, id, &part))
+            break;
+        if (part == JOB_HEAD && record_open(pair.key, pair.value, &value) && stored_take_job(value, &head)) {
+            const struct order_ref own = job_order_ref(&head);
+            found = head.queue == queue && job_holds_order(&head) && own.order == ref->order &&
+                    memcmp(own.hash, ref->hash, KEY_HASH_BYTES) == 0;
+        }
+        error = ops->prev(cursor, &pair);
+    }
+    ops->cursor_close(&cursor);
+    return found;
+}
+
+/* The first entry of an order key. One that cannot be read is made anew from its job; when the job is not found the
+ * entry is given up, so that it holds up neither those before nor those behind it. */
+static enum error order_front(struct commit *commit, const struct key *prefix, struct order_ref *front, uint64_t *id)
+{
+    struct key found = *prefix;
+    struct slice value;
+    uint16_t queue;
+    char bytes[8];
+
+    for (;;) {
+        enum error error = stage_seek(commit->stage, prefix, prefix, &found, &value);
+        if ((error != ERROR_OK && error != ERROR_CORRUPT) || found.size == prefix->size)
+            return error == ERROR_OK ? ERROR_CORRUPT : error; /* the disk itself, which names no entry */
+        const bool parsed = key_parse_order(key_slice(&found), &queue, front);
+        if (error == ERROR_OK && parsed && value.size == sizeof(bytes)) {
+            *id = take_number(value.data, sizeof(bytes));
+            return ERROR_OK;
+        }
+        commit->store->totals.stats.corrupt++;
+        if (parsed && order_owner(commit, queue, front, id)) {
+            put_number(bytes, *id, sizeof(bytes));
+            stage_put(commit->stage, &found, (struct slice){bytes, sizeof(bytes)});
+            return ERROR_OK;
+        }
+        stage_del(commit->stage, &found);
+    }
+}
+
 /* Is the job the first of its order key? */
 static enum error is_first(struct commit *commit, const struct job *job, bool *first)
 {
     struct order_ref ref, front;
-    struct key prefix, found;
-    struct slice value;
-    uint16_t queue;
+    struct key prefix;
+    uint64_t id;
     enum error error;
 
     *first = true;
@@ -124,10 +206,10 @@ static enum error is_first(struct commit *commit, const struct job *job, bool *f
         return ERROR_OK;
     ref = job_order_ref(&job->head);
     key_order_all(&prefix, (uint16_t)job->head.queue, &ref);
-    error = stage_seek(commit->stage, &prefix, &prefix, &found, &value);
+    error = order_front(commit, &prefix, &front, &id);
     if (error != ERROR_OK)
         return error == ERROR_NOT_FOUND ? ERROR_OK : error;
-    *first = key_parse_order(key_slice(&found), &queue, &front) && front.order >= ref.order;
+    *first = front.order >= ref.order;
     return ERROR_OK;
 }
 
@@ -152,8 +234,7 @@ static enum error order_enter(struct commit *commit, struct job *job)
 
 enum error order_leave(struct commit *commit, uint16_t queue, const struct order_ref *ref)
 {
-    struct key key, prefix, found;
-    struct slice value;
+    struct key key, prefix;
     struct job next;
     struct bad bad = {.ready.queue = queue, .has_order = true};
     enum error error;
@@ -161,14 +242,9 @@ enum error order_leave(struct commit *commit, uint16_t queue, const struct order
     key_order(&key, queue, ref);
     stage_del(commit->stage, &key);
     key_order_all(&prefix, queue, ref);
-    error = stage_seek(commit->stage, &prefix, &prefix, &found, &value);
-    if (error == ERROR_NOT_FOUND)
-        return ERROR_OK;
+    error = order_front(commit, &prefix, &bad.order, &bad.id);
     if (error != ERROR_OK)
-        return error;
-    if (value.size != 8 || !key_parse_order(key_slice(&found), &queue, &bad.order))
-        return ERROR_CORRUPT;
-    bad.id = take_number(value.data, 8);
+        return error == ERROR_NOT_FOUND ? ERROR_OK : error;
     error = job_load(commit, bad.id, &next);
     if (error == ERROR_OK && job_is_runnable(&next.head))
         ready_put(commit, &next);
@@ -197,14 +273,11 @@ static void unlist(struct commit *commit, const struct job *job)
 
 enum error job_list(struct commit *commit, const struct job *job)
 {
-    struct key key;
     bool first;
     enum error error = ERROR_OK;
 
-    if (is_listed(job->head.state)) {
-        key_list(&key, (enum job_state)job->head.state, job->id);
-        stage_put(commit->stage, &key, (struct slice){NULL, 0});
-    }
+    if (is_listed(job->head.state))
+        list_put(commit, job);
     if (job_is_runnable(&job->head)) {
         error = is_first(commit, job, &first);
         if (error == ERROR_OK && first)

@@ -70,6 +70,12 @@ void key_meta(struct key *key)
     key_table(key, TABLE_META);
 }
 
+void key_trim(struct key *key)
+{
+    key_table(key, TABLE_META);
+    add(key, 0, 1);
+}
+
 void key_name(struct key *key, char kind, struct slice name)
 {
     key_table(key, TABLE_NAMES);

@@ -2,6 +2,7 @@
  * order is their order.
  *
  *   'M'                                         meta: format, box, ceiling of given ids, epoch of starts
+ *   'M' 0                                       up to where the outbox is trimmed, while rows below are left
  *   'N' kind name                               number of a queue ('q') or gate ('g'), 1 to 65,535
  *   'J' id 0 | 1 | 2                            a job's head, body, noted state; neighbours, so mostly one page
  *   'R' queue gate priority lane time id        ready index: what may be delivered, in order. Lane 0: at once, time is
@@ -39,7 +40,7 @@ enum table {
 enum job_part { JOB_HEAD, JOB_BODY, JOB_NOTED, JOB_PARTS };
 enum run_part { RUN_HEAD, RUN_RECORD, RUN_PARTS };
 enum { LANE_NOW, LANE_TIMED, LANES };
-enum { KEY_HASH_BYTES = 16, ORDER_REF_BYTES = KEY_HASH_BYTES + 8 };
+enum { KEY_HASH_BYTES = 16, ORDER_REF_BYTES = KEY_HASH_BYTES + 8, LISTED_BYTES = ORDER_REF_BYTES + 2 };
 
 struct key {
     size_t size;
@@ -65,6 +66,7 @@ bool key_after(struct key *key);
 
 void key_table(struct key *key, enum table table);
 void key_meta(struct key *key);
+void key_trim(struct key *key);
 void key_name(struct key *key, char kind, struct slice name);
 void key_job(struct key *key, uint64_t id, enum job_part part);
 void key_ready(struct key *key, const struct ready *ready);

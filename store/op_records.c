@@ -146,29 +146,53 @@ enum error op_apply_append(struct commit *commit, const struct op_append *op)
     return ERROR_OK;
 }
 
-/* A long tail is hidden from readers at once and deleted by and by: a huge transaction would need room of its own. */
+static void trim_note(struct commit *commit, uint64_t last)
+{
+    struct buffer *scratch = &commit->store->scratch;
+    struct key key;
+
+    key_trim(&key);
+    buffer_clear(scratch);
+    stored_put_trim(scratch, &(struct stored_trim){last});
+    stage_put(commit->stage, &key, buffer_slice(scratch));
+    commit->store->totals.trim_to = last;
+}
+
+void trim_done(struct commit *commit)
+{
+    struct key key;
+
+    key_trim(&key);
+    stage_del(commit->stage, &key);
+    commit->store->totals.trim_to = 0;
+}
+
+/* A long tail is hidden from readers at once, with a note that outlives a restart, and deleted by and by: a huge
+ * transaction would need room of its own. */
 enum error op_apply_trim(struct commit *commit, const struct op_trim *op)
 {
     struct store *store = commit->store;
+    /* Rows to come have sequences that were not given yet. */
+    const uint64_t last = op->sequence < store->id_next ? op->sequence : store->id_next - 1;
     struct key prefix, found;
     struct slice value;
     uint64_t sequence;
 
     key_table(&prefix, TABLE_OUTBOX);
     found = prefix;
-    for (size_t i = 0; i < TRIM_ROWS_PER_COMMIT; i++) {
+    for (size_t i = batch_size(store, TRIM_ROWS_PER_COMMIT); i > 0; i--) {
         enum error error = stage_seek(commit->stage, &found, &prefix, &found, &value);
         if (error == ERROR_NOT_FOUND)
             return ERROR_OK;
         if (error != ERROR_OK && error != ERROR_CORRUPT)
             return error;
-        if (!key_parse_outbox(key_slice(&found), &sequence) || sequence > op->sequence)
+        if (!key_parse_outbox(key_slice(&found), &sequence) || sequence > last)
             return ERROR_OK;
         stage_del(commit->stage, &found);
         store->totals.outbox -= count_passed(store, &found);
     }
-    if (op->sequence > store->totals.trim_to)
-        store->totals.trim_to = op->sequence;
+    if (last > store->totals.trim_to)
+        trim_note(commit, last);
     return ERROR_OK;
 }
 

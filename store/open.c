@@ -63,6 +63,23 @@ static enum error meta_read(struct store *store, struct stored_meta *meta)
     return error == ERROR_NOT_FOUND ? ERROR_OK : error;
 }
 
+/* A note that cannot be read is none: rows that were trimmed are read once more then, as after a trim that was lost. */
+static void trim_read(struct store *store)
+{
+    struct kv_txn *txn;
+    struct slice value;
+    struct stored_trim trim;
+    struct key key;
+
+    store->totals.trim_to = 0;
+    if (store->ops->begin(store->kv, false, &txn) != ERROR_OK)
+        return;
+    key_trim(&key);
+    if (record_get(txn, &key, &value) == ERROR_OK && stored_take_trim(value, &trim))
+        store->totals.trim_to = trim.sequence;
+    store->ops->abort(&txn);
+}
+
 /* Brings a store of an older format up to STORE_FORMAT, step by step (keys.h tells how to add one). Format 1 is the
  * first there is, so the only other answer is to refuse what a newer program wrote. */
 static enum error store_migrate(uint64_t format)
@@ -90,6 +107,7 @@ static enum error begin(struct store *store, int64_t now_ms, char *problem, size
     }
     store->epoch = meta.epoch + 1;
     store->id_next = store->totals.ceiling = meta.ceiling;
+    trim_read(store);
     error = names_read(store, problem, size);
     if (error == ERROR_OK)
         error = claim_days_load(store);
@@ -189,7 +207,7 @@ void store_reopen(struct store *store)
     check_leases(store, txn);
     store->ops->abort(&txn);
     store->totals.ceiling = meta.ceiling;
-    store->totals.trim_to = 0;
+    trim_read(store);
     claim_days_load(store);
     count_begin(store);
     store->stirred = true;
@@ -242,6 +260,8 @@ enum error store_charge_crash(struct store *store, enum store_exit how, const ui
 
 bool store_step(struct store *store, int64_t now_ms)
 {
+    const uint64_t changes = store->changes;
+
     if (store->kv == NULL)
         store_reopen(store);
     if (store->kv == NULL)
@@ -250,7 +270,8 @@ bool store_step(struct store *store, int64_t now_ms)
         store_commit_group(store, NULL, 0, now_ms);
     if (store->kv != NULL && !store->counts.done && count_step(store) != ERROR_OK)
         return false;
-    return !store->counts.done || upkeep_wanted(store, now_ms);
+    /* Upkeep that the disk refuses is tried again later, not at once. */
+    return !store->counts.done || (store->changes != changes && upkeep_wanted(store, now_ms));
 }
 
 void store_trust_clock(struct store *store, bool trusted)

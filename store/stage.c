@@ -219,6 +219,11 @@ enum error stage_flush(struct stage *stage)
     return error;
 }
 
+struct kv_txn *stage_txn(const struct stage *stage)
+{
+    return stage->txn;
+}
+
 size_t stage_count(const struct stage *stage)
 {
     return stage->count;

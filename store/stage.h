@@ -24,5 +24,7 @@ enum error stage_seek(struct stage *stage, const struct key *from, const struct 
                       struct slice *value);
 /* Hands everything to the transaction, in key order. After an error the transaction can only be aborted. */
 enum error stage_flush(struct stage *stage);
+/* The transaction it looks at. */
+struct kv_txn *stage_txn(const struct stage *stage);
 /* How many writes are staged. */
 size_t stage_count(const struct stage *stage);

@@ -31,6 +31,8 @@ void undo_forget(struct store *store)
             lease_drop(&store->leases, entry->lease);
         else if (entry->name != NULL)
             entry->name->saved = true;
+        else if (entry->day_over)
+            claim_day_drop(store, entry->day);
     }
     store->undo.count = 0;
 }

@@ -75,9 +75,10 @@ static void withdraw_lease(struct store *store, uint64_t id)
 
 /* A job that cannot be read is moved aside with all that points to it. When it was only an index entry that did not
  * fit, the entry is made anew from the job. */
-static enum error quarantine(struct commit *commit, struct kv_txn *txn, const struct bad *bad)
+static enum error quarantine(struct commit *commit, struct kv_txn *txn, struct bad *bad)
 {
     struct job job;
+    struct slice value;
     struct key key;
     bool found = false;
     enum error error;
@@ -91,6 +92,8 @@ static enum error quarantine(struct commit *commit, struct kv_txn *txn, const st
     error = move_aside(commit, txn, bad->id, &found);
     for (unsigned state = JOB_PARKED; state <= JOB_DEAD; state++) {
         key_list(&key, (enum job_state)state, bad->id);
+        if (!bad->has_order && stage_get(commit->stage, &key, &value) == ERROR_OK)
+            bad->has_order = listed_take(value, &bad->ready.queue, &bad->order);
         stage_del(commit->stage, &key);
     }
     withdraw_lease(commit->store, bad->id);
@@ -100,20 +103,28 @@ static enum error quarantine(struct commit *commit, struct kv_txn *txn, const st
     return error;
 }
 
+struct dropped {
+    int64_t counted; /* of those dropped, how many the counting after the start had seen */
+    bool all;
+};
+
 /* Deletes up to `limit` neighbours that begin with the prefix and stand below `end` (NULL: all of them). */
 static enum error drop_front(struct commit *commit, const struct key *prefix, const struct key *end, size_t limit,
-                             size_t *dropped)
+                             struct dropped *dropped)
 {
     struct key at = *prefix;
     struct slice value;
 
-    for (*dropped = 0; *dropped < limit; ++*dropped) {
+    for (*dropped = (struct dropped){0, false}; limit-- > 0;) {
         enum error error = stage_seek(commit->stage, &at, prefix, &at, &value);
-        if (error == ERROR_NOT_FOUND || (end && slice_compare(key_slice(&at), key_slice(end)) > 0))
+        if (error == ERROR_NOT_FOUND || (end && slice_compare(key_slice(&at), key_slice(end)) > 0)) {
+            dropped->all = true;
             return ERROR_OK;
+        }
         if (error != ERROR_OK && error != ERROR_CORRUPT)
             return error;
         stage_del(commit->stage, &at);
+        dropped->counted += count_passed(commit->store, &at);
     }
     return ERROR_OK;
 }
@@ -127,17 +138,16 @@ static enum error forget_claims(struct commit *commit)
 {
     struct store *store = commit->store;
     struct key prefix;
-    size_t dropped;
+    struct dropped dropped;
     enum error error;
 
     key_claim_day(&prefix, store->claim_days[0]);
-    error = drop_front(commit, &prefix, NULL, CLAIMS_PER_RUN, &dropped);
+    error = drop_front(commit, &prefix, NULL, batch_size(store, CLAIMS_PER_RUN), &dropped);
     if (error != ERROR_OK)
         return error;
-    if (count_passed(store, &prefix))
-        store->totals.claims -= (int64_t)dropped;
-    if (dropped < CLAIMS_PER_RUN)
-        memmove(&store->claim_days[0], &store->claim_days[1], --store->claim_day_count * sizeof(uint32_t));
+    store->totals.claims -= dropped.counted;
+    if (dropped.all)
+        undo_add(&store->undo, (struct undo){.day_over = true, .day = store->claim_days[0]});
     return ERROR_OK;
 }
 
@@ -145,18 +155,17 @@ static enum error forget_rows(struct commit *commit)
 {
     struct store *store = commit->store;
     struct key prefix, end;
-    size_t dropped;
+    struct dropped dropped;
     enum error error;
 
     key_table(&prefix, TABLE_OUTBOX);
     key_outbox(&end, store->totals.trim_to);
-    error = drop_front(commit, &prefix, &end, ROWS_PER_RUN, &dropped);
+    error = drop_front(commit, &prefix, &end, batch_size(store, ROWS_PER_RUN), &dropped);
     if (error != ERROR_OK)
         return error;
-    if (count_passed(store, &end))
-        store->totals.outbox -= (int64_t)dropped;
-    if (dropped < ROWS_PER_RUN)
-        store->totals.trim_to = 0;
+    store->totals.outbox -= dropped.counted;
+    if (dropped.all)
+        trim_done(commit);
     return ERROR_OK;
 }
 
@@ -170,14 +179,17 @@ enum error upkeep_run(struct store *store, struct kv_txn *txn, int64_t now_ms, b
     struct store_commit result = {.error = ERROR_OK};
     struct commit commit = {.store = store, .stage = store->stage, .now_ms = now_ms, .result = &result};
     enum error error = ERROR_OK;
-    size_t todo = store->bad_count < BAD_PER_RUN ? store->bad_count : BAD_PER_RUN;
+    size_t todo = batch_size(store, BAD_PER_RUN);
+
+    if (todo > store->bad_count)
+        todo = store->bad_count;
 
     *worked = upkeep_wanted(store, now_ms);
     if (!*worked)
         return ERROR_OK;
     stage_begin(store->stage, txn);
     for (size_t i = 0; i < todo && error == ERROR_OK; i++) {
-        const struct bad bad = store->bad[i]; /* the list may move: a quarantine may find more of them */
+        struct bad bad = store->bad[i]; /* the list may move: a quarantine may find more of them */
         error = quarantine(&commit, txn, &bad);
     }
     if (error == ERROR_OK && claims_are_over(store, now_ms))
@@ -186,8 +198,18 @@ enum error upkeep_run(struct store *store, struct kv_txn *txn, int64_t now_ms, b
         error = forget_rows(&commit);
     if (error == ERROR_OK)
         error = stage_flush(store->stage);
-    store->bad_count -= todo;
-    if (todo > 0)
-        memmove(store->bad, store->bad + todo, store->bad_count * sizeof(*store->bad));
+    store->bad_done = todo;
+    /* What failed for want of room is tried again; what cannot be read at all must not end every group there is. */
+    if (error != ERROR_OK && error != ERROR_FULL && error != ERROR_DISK_FULL)
+        upkeep_forget(store);
     return error;
+}
+
+void upkeep_forget(struct store *store)
+{
+    if (store->bad_done > 0) {
+        store->bad_count -= store->bad_done;
+        memmove(store->bad, store->bad + store->bad_done, store->bad_count * sizeof(*store->bad));
+    }
+    store->bad_done = 0;
 }

@@ -213,6 +213,119 @@ static void a_corrupt_index_entry_is_mended(void **state)
     assert_int_equal(deliver_one(f).id, id);
 }
 
+static void fill_with_rows(struct fixture *f, size_t bytes)
+{
+    char *text = xcalloc(1, bytes + 1);
+    struct row row = {.table = 0};
+    struct buffer packed = {NULL, 0, 0};
+    enum error error = ERROR_OK;
+
+    memset(text, 'x', bytes);
+    for (size_t i = 0; i < table_info[0].column_count; i++) {
+        enum column_type type = table_info[0].columns[i].type;
+        if (type == COLUMN_key)
+            row.values[i].text = (struct slice){text, bytes};
+        else if (type != COLUMN_stamp)
+            row.values[i].is_null = true;
+    }
+    row_pack(&packed, &row);
+    for (size_t i = 0; i < 100000 && error == ERROR_OK; i++)
+        error = DO(f, append, .row = buffer_slice(&packed));
+    assert_int_equal(error, ERROR_FULL);
+    buffer_free(&packed);
+    free(text);
+}
+
+/* Whatever only grows ends below the bound, and the rest of the room is for what finishes or deletes. */
+static void what_frees_room_has_room(void **state)
+{
+    struct fixture *f = *state;
+    char text[300];
+
+    push_to(f, "q", "", "", "work");
+    store_subscribe(f->store, ACTOR_PUBLISHER, SLICE("q"), 1);
+    struct handed job = deliver_one(f);
+    memset(text, 'x', sizeof(text));
+    fill_with_rows(f, 20000);
+    fill_with_rows(f, 10);
+    assert_int_equal(DO(f, put, SLICE("s"), SLICE("k"), {text, sizeof(text)}), ERROR_FULL);
+    assert_int_equal(DO(f, claim, {text, sizeof(text)}, f->now + 1000, 0, SLICE("")), ERROR_FULL);
+    assert_int_equal(DO(f, note, job.id, job.fence, {text, sizeof(text)}), ERROR_FULL);
+    PUT_OP(f, finish, job.id, job.fence);
+    PUT_OP(f, book, SLICE("b"), SLICE("EUR"), 0, 1);
+    assert_int_equal(commit_all(f).error, ERROR_OK);
+    assert_int_equal(DO(f, trim, .sequence = (uint64_t)1 << 39), ERROR_OK);
+    reopen_store(f);
+    assert_int_equal(view_store(f).outbox, 0);
+    assert_int_equal(DO(f, push, .queue = SLICE("q")), ERROR_OK);
+    struct store_check_report report = check(f);
+    assert_true(store_check_is_clean(&report));
+}
+
+static void run_steps(struct fixture *f)
+{
+    while (store_step(f->store, f->now))
+        continue;
+}
+
+/* One bit of a doubtful job's head turns over: the jobs of its order key behind it must still run one day. */
+static void a_corrupt_doubtful_head_lets_the_next_pass(void **state)
+{
+    struct fixture *f = *state;
+    struct key key;
+    uint64_t first = push_to(f, "q", "", "k", "1");
+
+    push_to(f, "q", "", "k", "2");
+    store_subscribe(f->store, ACTOR_PUBLISHER, SLICE("q"), 4);
+    struct handed job = deliver_one(f);
+    assert_int_equal(DO(f, doubt, .job = job.id, .fence = job.fence), ERROR_OK);
+    key_job(&key, first, JOB_HEAD);
+    flip_bit(f, &key, 20);
+    store_subscribe(f->store, ACTOR_PUBLISHER, SLICE("q"), 4);
+    read_page(f, (struct msg_read){.what = READ_JOBS});
+    for (int i = 0; i < 5; i++)
+        run_steps(f);
+    assert_int_equal(DO(f, cancel, .job = first), ERROR_OK);
+    run_steps(f);
+    assert_int_equal(deliver(f), 1);
+}
+
+/* One bit of the order entry behind turns over: the job in front was worked on and must be able to end. */
+static void a_corrupt_order_entry_lets_the_front_finish(void **state)
+{
+    struct fixture *f = *state;
+    struct order_ref ref;
+    struct key key;
+
+    uint64_t one = push_to(f, "q", "", "k", "1"), two = push_to(f, "q", "", "k", "2");
+    assert_int_equal(two, one + 2); /* each took an id and a place */
+    order_hash(SLICE("k"), ref.hash);
+    ref.order = (two & (((uint64_t)1 << 40) - 1)) + 1;
+    key_order(&key, 1, &ref);
+    flip_bit(f, &key, 3);
+    store_subscribe(f->store, ACTOR_PUBLISHER, SLICE("q"), 4);
+    struct handed job = deliver_one(f);
+    enum error finished = DO(f, finish, .job = job.id, .fence = job.fence);
+    run_steps(f);
+    assert_int_equal(finished, ERROR_OK);
+    assert_int_equal(deliver_one(f).id, two);
+    assert_int_equal(DO(f, finish, two, f->handed[0].fence), ERROR_OK);
+    struct store_check_report report = check(f);
+    assert_true(store_check_is_clean(&report));
+}
+
+/* The transaction that tidies up fails: what it wanted to forget is still there and must be forgotten later. */
+static void a_day_of_claims_is_forgotten_after_all(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(DO(f, claim, .key = SLICE("k"), .until_ms = f->now + 1000), ERROR_OK);
+    f->now += 3 * (int64_t)86400000;
+    kv_memory_disk_fail(f->disk, 1, KV_FAULT_DISK_FULL);
+    assert_int_equal(DO(f, put, .space = SLICE("s"), .key = SLICE("k")), ERROR_OK);
+    assert_int_equal(view_store(f).claims, 0);
+}
+
 static void corrupt_records_answer_corrupt(void **state)
 {
     struct fixture *f = *state;
@@ -320,6 +433,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_commit_whose_answer_is_lost_is_fenced, setup_memory, teardown),
         ON_BOTH(corrupt_jobs_are_set_aside),
         ON_BOTH(a_corrupt_index_entry_is_mended),
+        ON_BOTH(what_frees_room_has_room),
+        ON_BOTH(a_corrupt_doubtful_head_lets_the_next_pass),
+        ON_BOTH(a_corrupt_order_entry_lets_the_front_finish),
+        cmocka_unit_test_setup_teardown(a_day_of_claims_is_forgotten_after_all, setup_memory, teardown),
         ON_BOTH(corrupt_records_answer_corrupt),
         ON_BOTH(a_corrupt_meta_or_newer_format_is_refused),
         cmocka_unit_test_setup_teardown(lmdb_refuses_a_cut_or_foreign_file, setup_lmdb, teardown),

@@ -263,6 +263,44 @@ static void a_long_outbox_is_trimmed_at_once_for_readers(void **state)
     assert_int_equal(outbox_rows(f, 0, &first, &last), 1);
 }
 
+/* A trim that reaches beyond what was given hides nothing that comes after it. */
+static void a_trim_does_not_reach_into_the_future(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first, last;
+
+    for (int i = 0; i < 2000; i++) {
+        put_row(f, i);
+        if (i % 500 == 499)
+            assert_int_equal(commit_all(f).error, ERROR_OK);
+    }
+    assert_int_equal(DO(f, trim, .sequence = (uint64_t)1 << 39), ERROR_OK);
+    put_row(f, 1);
+    assert_int_equal(commit_all(f).error, ERROR_OK);
+    assert_int_equal(outbox_rows(f, 0, &first, &last), 1);
+}
+
+static void trimmed_rows_stay_hidden_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t first, last = 0, end;
+
+    for (int i = 0; i < 2500; i++) {
+        put_row(f, i);
+        if (i % 500 == 499)
+            last = commit_all(f).outbox_last;
+    }
+    put_row(f, 1);
+    assert_int_equal(commit_all(f).error, ERROR_OK);
+    assert_int_equal(DO(f, trim, last), ERROR_OK);
+    reopen_store(f);
+    assert_int_equal(outbox_rows(f, 0, &first, &end), 1);
+    assert_true(first > last);
+    assert_int_equal(view_store(f).outbox, 1); /* the scan after the start and the deleting went on together */
+    reopen_store(f);
+    assert_int_equal(outbox_rows(f, 0, &first, &end), 1);
+}
+
 static void runs_have_versions(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +405,8 @@ int main(void)
         ON_BOTH(books_add_up),
         ON_BOTH(outbox_grows_and_is_trimmed),
         ON_BOTH(a_long_outbox_is_trimmed_at_once_for_readers),
+        ON_BOTH(a_trim_does_not_reach_into_the_future),
+        ON_BOTH(trimmed_rows_stay_hidden_after_a_restart),
         ON_BOTH(runs_have_versions),
         ON_BOTH(jobs_are_listed_by_queue_and_state),
     };
