@@ -164,7 +164,7 @@ def rounds(live, load, count, chance):
         time.sleep(chance.uniform(0.05, 1.2))
         who = "engine" if engine_kills < ENGINE_KILLS_MAX and chance.random() < 0.5 else "guardian"
         started = time.monotonic()
-        live.kill9(who)
+        live.kill9(who, wait=chance.random() < 0.5)  # a new guardian may come before the old engine is gone
         if who == "guardian":
             engine_kills = 0
             live.start_daemon()

@@ -89,7 +89,8 @@ def variants(live, body):
     yield "signed", good
     yield "lower case header names", {name.lower(): value for name, value in good.items()}
     for what, value in (("another signature", base64.b64encode(bytes(32)).decode()),
-                        ("a cut signature", signature[:-4]), ("a longer signature", signature + "AAAA"), ("a signature in hex", live.sign(body).hex())):
+                        ("a cut signature", signature[:-4]), ("a longer signature", signature + "AAAA"),
+                        ("a signature in hex", live.sign(body).hex())):
         yield what, dict(good, **{"X-Shopify-Hmac-Sha256": value})
     yield "signed by another secret", dict(good, **{
         "X-Shopify-Hmac-Sha256": base64.b64encode(live.sign(body, "stock.webhook")).decode()})

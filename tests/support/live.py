@@ -292,15 +292,15 @@ class Live:
         wait_until("the engine is gone", lambda: not is_alive(pid))
         return pid
 
-    def kill9(self, who):
-        """kill -9 of "engine" or "guardian"; returns when all that had to end with it is gone."""
+    def kill9(self, who, wait=True):
+        """kill -9 of "engine" or "guardian"; with `wait` it returns when all that had to end with it is gone."""
         if who == "engine":
             self.signal_engine(signal.SIGKILL)
             return
         engine = self.engine_pid()
         self.daemon.kill()
         self.daemon.wait()
-        if engine is not None:
+        if engine is not None and wait:
             wait_until("the engine dies with its guardian", lambda: not is_alive(engine))
 
     def stop_daemon(self, number=signal.SIGTERM, seconds=WAIT_S):
