@@ -40,8 +40,10 @@ struct persister {
     uint64_t trim_ticket, trim_to; /* ticket 0: no trim under way */
     uint64_t cursor, trimmed;      /* what the sink has; what the store was told to drop */
     uint64_t last;                 /* newest row heard of */
+    uint64_t depth_ticket;         /* of the READ of how many rows there are; 0: none under way */
+    size_t batch_rows;             /* of the batch under way */
     int64_t pause_ms;              /* of the failures in a row; 0: the last attempt worked */
-    bool has_cursor, has_trimmed, quiescing;
+    bool is_open, has_cursor, has_trimmed, quiescing;
     bool grew;   /* since the last page was asked for */
     bool doubts; /* whether the sink is ahead of the store is to be looked at */
     bool ahead;  /* it is: the store was put back to an older state; nothing may be trimmed by this cursor */
@@ -55,30 +57,46 @@ static struct persister *persister_of(void *self)
     return persister;
 }
 
-static void gauge_rows(struct persister *persister)
-{
-    uint64_t waiting = persister->last > persister->cursor ? persister->last - persister->cursor : 0;
-
-    actor_gauge(persister->actor, METRIC_OUTBOX_ROWS, 0, (int64_t)waiting);
-}
-
 static void wait_in(struct persister *persister, enum phase phase, int64_t for_ms)
 {
     persister->phase = phase;
     actor_timer(persister->actor, TIMER_LOOK, actor_now(persister->actor) + for_ms);
 }
 
-/* Longer after each failure in a row, with a spread so that several waiting programs do not knock together. */
-static void pause_after(struct persister *persister, enum error error, const char *event)
+/* Longer after each failure in a row, with a spread so that several waiting programs do not knock together. Returns how
+ * long it is. */
+static int64_t pause_begin(struct persister *persister, enum error error)
 {
     int64_t spread_ms;
 
+    actor_count(persister->actor, METRIC_SINK_FAILURES, error, 1);
     persister->pause_ms = persister->pause_ms == 0 ? PAUSE_FIRST_MS : 2 * persister->pause_ms;
     if (persister->pause_ms > PAUSE_MAX_MS)
         persister->pause_ms = PAUSE_MAX_MS;
     spread_ms = (int64_t)(actor_random(persister->actor) % (uint64_t)(persister->pause_ms / 4));
-    ACTOR_LOG(persister->actor, LOG_WARN, event, L_ERROR(error), L_I64("pause_ms", persister->pause_ms - spread_ms));
     wait_in(persister, PHASE_PAUSED, persister->pause_ms - spread_ms);
+    return persister->pause_ms - spread_ms;
+}
+
+static void pause_after(struct persister *persister, enum error error, const char *event)
+{
+    int64_t pause_ms = pause_begin(persister, error);
+
+    ACTOR_LOG(persister->actor, LOG_WARN, event, L_ERROR(error), L_I64("pause_ms", pause_ms));
+}
+
+/* The shop goes on without its sink. The next try opens the file anew and may find another one in its place, so what
+ * was known of it counts no more. */
+static void sink_failed(struct persister *persister, enum error error)
+{
+    if (error != ERROR_CORRUPT) {
+        pause_after(persister, error, "sink-refused");
+        return;
+    }
+    persister->has_cursor = persister->has_trimmed = false;
+    int64_t pause_ms = pause_begin(persister, error);
+    ACTOR_LOG(persister->actor, LOG_ERROR, "sink-damaged", L_ERROR(error), L_I64("pause_ms", pause_ms),
+              L_STR("hint", "move the sink's file away; rows that it did not confirm are kept in the outbox"));
 }
 
 static void ask(struct persister *persister, enum phase phase, struct msg_read read)
@@ -112,11 +130,43 @@ static void ask_cursor(struct persister *persister)
     actor_sink_write(persister->actor, persister->ticket, NULL, 0);
 }
 
+static enum error open_sink(struct persister *persister)
+{
+    const struct config *config = actor_config(persister->actor);
+    struct buffer path = {NULL, 0, 0};
+    enum error error;
+
+    if (config->sqlite_path != NULL && config->sqlite_path[0] != '\0')
+        buffer_text(&path, config->sqlite_path);
+    else
+        buffer_printf(&path, "%s/shop.sqlite", config->data_dir);
+    buffer_append(&path, "", 1);
+    error = actor_sink_open(persister->actor, path.data);
+    buffer_free(&path);
+    persister->is_open = error == ERROR_OK;
+    return error;
+}
+
+/* Right after a trim the store holds the waiting rows and no others. */
+static void ask_depth(struct persister *persister)
+{
+    struct msg_read read = {.ticket = actor_ticket(persister->actor), .what = READ_STORE, .limit = 1};
+
+    if (!persister->quiescing && store_read(persister->actor, &read) == ERROR_OK)
+        persister->depth_ticket = read.ticket;
+}
+
 static void look(struct persister *persister)
 {
+    enum error error = ERROR_OK;
+
     if (persister->quiescing)
         return;
-    if (!persister->has_cursor)
+    if (!persister->is_open)
+        error = open_sink(persister);
+    if (error != ERROR_OK)
+        sink_failed(persister, error);
+    else if (!persister->has_cursor)
         ask_cursor(persister);
     else if (!persister->has_trimmed)
         ask_trimmed(persister);
@@ -150,22 +200,10 @@ static void trim(struct persister *persister)
 static enum error start(void *self, struct actor *actor)
 {
     struct persister *persister = self;
-    const struct config *config = actor_config(actor);
-    struct buffer path = {NULL, 0, 0};
-    enum error error;
 
     *persister = (struct persister){.magic = PERSISTER_MAGIC, .actor = actor};
-    if (config->sqlite_path != NULL && config->sqlite_path[0] != '\0')
-        buffer_text(&path, config->sqlite_path);
-    else
-        buffer_printf(&path, "%s/shop.sqlite", config->data_dir);
-    buffer_append(&path, "", 1);
-    error = actor_sink_open(actor, path.data);
-    buffer_free(&path);
-    if (error != ERROR_OK)
-        return error;
     actor_timer(actor, TIMER_TRIM, actor_now(actor) + TRIM_MS);
-    ask_cursor(persister);
+    look(persister);
     return ERROR_OK;
 }
 
@@ -225,9 +263,9 @@ static void write_page(struct persister *persister, const struct msg_page *page)
     CHECK(fits);
     if (rows[page->count - 1].sequence > persister->last)
         persister->last = rows[page->count - 1].sequence;
-    gauge_rows(persister);
     persister->ticket = actor_ticket(persister->actor);
     persister->phase = PHASE_WRITE;
+    persister->batch_rows = page->count;
     actor_sink_write(persister->actor, persister->ticket, rows, page->count);
 }
 
@@ -257,15 +295,29 @@ static void on_rows(struct persister *persister, const struct msg_page *page)
     } else {
         if (!persister->grew)
             persister->last = persister->cursor;
-        gauge_rows(persister);
         wait_in(persister, PHASE_IDLE, persister->grew ? 0 : LOOK_MS);
     }
+}
+
+/* Sequences have gaps, so no difference of two of them is a number of rows. */
+static void on_depth(struct persister *persister, const struct msg_page *page)
+{
+    struct wire wire = wire_over(page->rows);
+    struct record_store_entry entry;
+
+    persister->depth_ticket = 0;
+    if (page->error == ERROR_OK && record_take_store_entry(&wire, &entry) && entry.counted)
+        actor_gauge(persister->actor, METRIC_OUTBOX_ROWS, 0, (int64_t)entry.outbox);
 }
 
 static void on_page(void *self, const struct msg_page *page)
 {
     struct persister *persister = persister_of(self);
 
+    if (persister->depth_ticket != 0 && page->ticket == persister->depth_ticket) {
+        on_depth(persister, page);
+        return;
+    }
     CHECK(page->ticket == persister->ticket);
     CHECK(persister->phase == PHASE_PAGE || persister->phase == PHASE_TRIMMED || persister->phase == PHASE_AT_CURSOR ||
           persister->phase == PHASE_AT_START);
@@ -278,7 +330,6 @@ static void on_page(void *self, const struct msg_page *page)
         on_rows(persister, page);
         return;
     }
-    actor_count(persister->actor, METRIC_SINK_FAILURES, page->error, 1);
     pause_after(persister, page->error, "outbox-unreadable");
 }
 
@@ -294,7 +345,6 @@ static void on_outbox_grew(void *self, const struct msg_outbox_grew *msg)
     /* A message from before a restart may be old too, so this alone proves nothing. */
     if (msg->last < persister->cursor && !persister->ahead)
         persister->doubts = true;
-    gauge_rows(persister);
     if (persister->phase == PHASE_IDLE)
         look(persister);
 }
@@ -308,11 +358,10 @@ static void on_written(struct persister *persister, uint64_t cursor)
         persister->doubts = cursor > 0;
         ACTOR_LOG(persister->actor, LOG_INFO, "sink-cursor", L_U64("cursor", cursor));
     } else {
-        actor_count(persister->actor, METRIC_SINK_ROWS, 0, cursor > persister->cursor ? cursor - persister->cursor : 0);
+        actor_count(persister->actor, METRIC_SINK_ROWS, 0, persister->batch_rows);
     }
     persister->cursor = cursor;
     persister->pause_ms = 0;
-    gauge_rows(persister);
     if (persister->cursor >= persister->trimmed + TRIM_LAG_ROWS || persister->quiescing)
         trim(persister);
     persister->phase = PHASE_IDLE;
@@ -324,15 +373,10 @@ static void on_sink(void *self, uint64_t ticket, enum error error, uint64_t curs
     struct persister *persister = persister_of(self);
 
     CHECK((persister->phase == PHASE_CURSOR || persister->phase == PHASE_WRITE) && ticket == persister->ticket);
-    if (error == ERROR_OK) {
+    if (error == ERROR_OK)
         on_written(persister, cursor);
-        return;
-    }
-    actor_count(persister->actor, METRIC_SINK_FAILURES, error, 1);
-    if (error == ERROR_CORRUPT)
-        actor_fail(persister->actor, error, "the sink's database is damaged");
     else
-        pause_after(persister, error, "sink-refused");
+        sink_failed(persister, error);
 }
 
 static void on_committed(void *self, const struct msg_committed *msg)
@@ -345,6 +389,7 @@ static void on_committed(void *self, const struct msg_committed *msg)
         persister->trimmed = persister->trim_to;
     else
         ACTOR_LOG(persister->actor, LOG_WARN, "trim-refused", L_ERROR(msg->error));
+    ask_depth(persister);
 }
 
 static void on_timer(void *self, uint64_t timer)
@@ -353,6 +398,8 @@ static void on_timer(void *self, uint64_t timer)
 
     if (timer == TIMER_TRIM) {
         trim(persister);
+        if (persister->trim_ticket == 0)
+            ask_depth(persister);
         actor_timer(persister->actor, TIMER_TRIM, actor_now(persister->actor) + TRIM_MS);
     } else if (persister->phase == PHASE_IDLE || persister->phase == PHASE_PAUSED) {
         look(persister);
