@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROMPT_BYTES_MAX = 1 << 20, TOKENS_MAX = 65536, TOKENS_DEFAULT = 1024, TIMEOUT_MS = 120000, TEXT_MAX = 200 };
+enum { PROMPT_BYTES_MAX = 1 << 20, TOKENS_MAX = 65536, TOKENS_DEFAULT = 1024, TIMEOUT_MS = 120000, WORD_MAX = 60 };
 
 /* ---- the request ---- */
 
@@ -208,20 +208,35 @@ static enum error error_of_status(int status, const json_t *error)
     }
 }
 
-/* `wait_ms` is what the answer asks for, when its status is one that asks. */
+/* A word of the service's own, such as RESOURCE_EXHAUSTED; "" for what could be a sentence. */
+static struct slice word_of(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_') || i >= WORD_MAX)
+            return SLICE("");
+    }
+    return text.size > 0 ? text : SLICE("");
+}
+
+/* `wait_ms` is what the answer asks for, when its status is one that asks. The service's message is not told on: it
+ * may quote the prompt. */
 static void refuse_status(struct slice model, const struct answer *answer, const json_t *error, int64_t wait_ms,
                           struct scratch *scratch, struct step *step)
 {
-    struct slice message = json_text_at(error, "message");
-    int size = message.size > TEXT_MAX ? TEXT_MAX : (int)message.size;
+    const json_t *told = detail_at(error, "google.rpc.ErrorInfo", "reason");
+    struct slice status = word_of(json_text_at(error, "status")), reason = SLICE("");
 
+    if (json_is_string(told))
+        reason = word_of((struct slice){json_string_value(told), json_string_length(told)});
     step->retry_after_ms = answer->status == 429 || answer->status == 503 ? wait_ms : -1;
     if (answer->status == 404)
-        step_fail(scratch, step, ERROR_AUTH, "model %.*s is not available to this key; set another model: %.*s",
-                  (int)model.size, model.data, size, size ? message.data : "");
+        step_fail(scratch, step, ERROR_AUTH, "HTTP 404: model %.*s is not available to this key; set another model",
+                  (int)model.size, model.data);
     else
-        step_fail(scratch, step, error_of_status(answer->status, error), "HTTP %d%s: %.*s", answer->status,
-                  is_day_quota(error) ? " (daily quota)" : "", size, size ? message.data : "no explanation");
+        step_fail(scratch, step, error_of_status(answer->status, error), "HTTP %d%s%s%.*s%s%.*s, model %.*s",
+                  answer->status, is_day_quota(error) ? " (daily quota)" : "", status.size ? " " : "", (int)status.size,
+                  status.data, reason.size ? " " : "", (int)reason.size, reason.data, (int)model.size, model.data);
 }
 
 /* Joins the visible text of the parts; thoughts are not the answer. */

@@ -191,6 +191,26 @@ static void test_verdicts(void **state)
     }
 }
 
+/* What the service says in words may quote the prompt, so it is neither kept nor shown. */
+static void test_message_of_the_service_is_not_told_on(void **state)
+{
+    static const int statuses[] = {400, 404, 429, 503};
+    static const char body[] = "{\"error\":{\"code\":1,\"message\":\"bad prompt: Dear Ada\",\"status\":"
+                               "\"INVALID_ARGUMENT\",\"details\":[{\"@type\":\"type.googleapis.com/"
+                               "google.rpc.ErrorInfo\",\"reason\":\"TOO_ODD\"}]}}";
+    struct bench *bench = *state;
+
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        answer_with(bench, statuses[i], body);
+        assert_null(memmem(bench->step.detail.data, bench->step.detail.size, "Ada", 3));
+        assert_non_null(memmem(bench->step.detail.data, bench->step.detail.size, "gemini-3.8-flash", 16));
+    }
+    answer_with(bench, 400, body);
+    assert_true(slice_is(bench->step.detail, "HTTP 400 INVALID_ARGUMENT TOO_ODD, model gemini-3.8-flash"));
+    answer_with(bench, 500, "{\"error\":{\"status\":\"Dear Ada\"}}");
+    assert_true(slice_is(bench->step.detail, "HTTP 500, model gemini-3.8-flash"));
+}
+
 static void test_transport(void **state)
 {
     struct bench *bench = *state;
@@ -257,9 +277,11 @@ int main(void)
 {
 #define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_open, bench_close)
     const struct CMUnitTest tests[] = {
-        BENCH_TEST(test_request),          BENCH_TEST(test_bad_inputs),    BENCH_TEST(test_object_and_text),
-        BENCH_TEST(test_verdicts),         BENCH_TEST(test_transport),     cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_day_resets), cmocka_unit_test(test_seconds),
+        BENCH_TEST(test_request),         BENCH_TEST(test_bad_inputs),
+        BENCH_TEST(test_object_and_text), BENCH_TEST(test_verdicts),
+        BENCH_TEST(test_transport),       BENCH_TEST(test_message_of_the_service_is_not_told_on),
+        cmocka_unit_test(test_usage),     cmocka_unit_test(test_day_resets),
+        cmocka_unit_test(test_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
