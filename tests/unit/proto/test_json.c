@@ -96,7 +96,8 @@ static void assert_canonical(const char *text, const char *expected)
 static void test_canonical(void **state)
 {
     (void)state;
-    assert_canonical(" { \"b\" : [1, 2.5, true, null], \"a\" : \"\\u00e9\" } ", "{\"a\":\"é\",\"b\":[1,2.5,true,null]}");
+    assert_canonical(" { \"b\" : [1, 2.5, true, null], \"a\" : \"\\u00e9\" } ",
+                     "{\"a\":\"é\",\"b\":[1,2.5,true,null]}");
     assert_canonical("9223372036854775807", "9223372036854775807");
     assert_canonical("-9223372036854775808", "-9223372036854775808");
     assert_canonical("\"text\"", "\"text\"");

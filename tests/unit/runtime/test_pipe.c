@@ -84,7 +84,8 @@ static void test_bytes_bound(void **state)
     free((void *)(uintptr_t)big.data);
 }
 
-/* Each ASK keeps a place for its reply: however many casts come, the replies still fit, and no ASK too many is let in. */
+/* Each ASK keeps a place for its reply: however many casts come, the replies still fit, and no ASK too many is let in.
+ */
 static void test_reserved_reply(void **state)
 {
     struct both *both = *state;
