@@ -89,18 +89,24 @@ static enum error bucket_ask(const struct budget *budget, int64_t now_ms, int64_
     return ERROR_LIMITED;
 }
 
-static int64_t day_of(int64_t wall_ms)
+static int64_t utc_day_end_ms(int64_t wall_ms)
 {
-    return wall_ms >= 0 ? wall_ms / DAY_MS : 0;
+    return (wall_ms / DAY_MS + 1) * DAY_MS;
+}
+
+/* The number of the UTC day whose noon lies in it. */
+static int64_t day_of(const struct budget *budget, int64_t wall_ms)
+{
+    return wall_ms >= 0 ? budget->day_end_ms(wall_ms) / DAY_MS - 1 : 0;
 }
 
 /* A day ends only by a trusted clock that moved forward. What was spent while the clock was not trusted may belong to
  * the new day, so it stays. */
 static void day_turn(struct budget *budget, const struct budget_clock *clock)
 {
-    if (!clock->wall_trusted || day_of(clock->wall_ms) <= budget->day)
+    if (!clock->wall_trusted || day_of(budget, clock->wall_ms) <= budget->day)
         return;
-    budget->day = day_of(clock->wall_ms);
+    budget->day = day_of(budget, clock->wall_ms);
     budget->day_used = budget->day_used_untrusted;
     budget->day_used_untrusted = 0;
 }
@@ -111,13 +117,14 @@ static enum error day_ask(const struct budget *budget, const struct budget_clock
     if (budget->per_day == 0 || budget->day_used + wanted <= budget->per_day)
         return ERROR_OK;
     /* A clock that went back may stand days before the day that is counted. */
-    *when_ms = clock->now_ms + (clock->wall_trusted ? (budget->day + 1) * DAY_MS - clock->wall_ms : 60000);
+    int64_t end_ms = budget->day_end_ms(budget->day * DAY_MS + DAY_MS / 2);
+    *when_ms = clock->now_ms + (clock->wall_trusted ? end_ms - clock->wall_ms : 60000);
     return ERROR_LIMITED;
 }
 
-int64_t budget_day_left_ms(const struct budget_clock *clock)
+int64_t budget_day_left_ms(const struct budget *budget, const struct budget_clock *clock)
 {
-    return clock->wall_trusted ? (day_of(clock->wall_ms) + 1) * DAY_MS - clock->wall_ms : 3600000;
+    return clock->wall_trusted && clock->wall_ms >= 0 ? budget->day_end_ms(clock->wall_ms) - clock->wall_ms : 3600000;
 }
 
 /* ---- hold ---- */
@@ -140,7 +147,8 @@ void budget_init(struct budget *budget, const struct budget_limits *limits, cons
     *budget = (struct budget){.window_count = limits->window_count,
                               .bucket_size = limits->bucket_size,
                               .per_day = limits->per_day,
-                              .day = clock->wall_trusted ? day_of(clock->wall_ms) : 0};
+                              .day_end_ms = limits->day_end_ms != NULL ? limits->day_end_ms : utc_day_end_ms};
+    budget->day = clock->wall_trusted ? day_of(budget, clock->wall_ms) : 0;
     CHECK(limits->window_count <= BUDGET_WINDOWS_MAX);
     for (size_t i = 0; i < limits->window_count; i++) {
         struct budget_window *window = &budget->windows[i];
@@ -391,7 +399,7 @@ bool budget_load(struct budget *budget, const struct budget_clock *clock, struct
         window_stamp(&budget->windows[i], clock->now_ms, budget->windows[i].count);
     }
     budget->level_until_us = clock->now_ms * US + budget->bucket_size * budget->token_us;
-    budget->day = clock->wall_trusted ? day_of(clock->wall_ms) : 0;
+    budget->day = clock->wall_trusted ? day_of(budget, clock->wall_ms) : 0;
     budget->day_used = budget->per_day;
     budget->day_used_untrusted = clock->wall_trusted ? 0 : budget->per_day;
     return false;

@@ -22,8 +22,11 @@ struct budget_limits {
     } windows[BUDGET_WINDOWS_MAX];
     size_t window_count;
     int64_t bucket_size, refill_milli_per_s; /* tokens; thousandths of a token a second */
-    int64_t per_day;                         /* UTC days */
-    int64_t in_flight;                       /* calls at once; BUDGET_IN_FLIGHT_MAX at most */
+    int64_t per_day;
+    /* The first end of a day after a moment, both UTC; its days last 23 to 25 hours and hold their UTC noon. NULL: UTC
+     * days. Pure. */
+    int64_t (*day_end_ms)(int64_t wall_ms);
+    int64_t in_flight; /* calls at once; BUDGET_IN_FLIGHT_MAX at most */
 };
 
 struct budget_clock {
@@ -52,6 +55,7 @@ struct budget {
     size_t window_count;
     int64_t bucket_size, token_us, level_until_us; /* GCRA: the bucket is empty of debt at level_until_us */
     int64_t per_day, day, day_used, day_used_untrusted;
+    int64_t (*day_end_ms)(int64_t wall_ms);
     int64_t hold_until_ms; /* the service asked to be left alone until then */
     size_t in_flight_max, call_count;
     struct budget_call calls[BUDGET_IN_FLIGHT_MAX]; /* in the order they were granted */
@@ -77,8 +81,8 @@ size_t budget_expire(struct budget *budget, const struct budget_clock *clock);
 void budget_hold(struct budget *budget, const struct budget_clock *clock, int64_t hold_ms);
 /* What is left of the hold. */
 int64_t budget_held_ms(const struct budget *budget, const struct budget_clock *clock);
-/* How long it is to the next UTC day; an hour while nobody knows. */
-int64_t budget_day_left_ms(const struct budget_clock *clock);
+/* How long it is to the end of the day; an hour while nobody knows. */
+int64_t budget_day_left_ms(const struct budget *budget, const struct budget_clock *clock);
 
 /* How many calls a durable reservation should cover: 1 below one call a second, up to BUDGET_BLOCK_MAX above. */
 int64_t budget_block(const struct budget *budget);

@@ -3,6 +3,7 @@
 #include "actors/limiter/breaker.h"
 #include "actors/limiter/budget.h"
 #include "config/config.h"
+#include "connectors/gemini/quota.h"
 #include "proto/text/json.h"
 #include "store/client.h"
 #include <stdlib.h>
@@ -231,7 +232,7 @@ static int64_t hold_of(const struct limiter *limiter, const struct gate *gate, c
     int64_t most = msg->day_quota ? HOLD_DAY_MS_MAX : HOLD_MS_MAX, hold = msg->retry_after_ms;
 
     if (hold <= 0 && msg->day_quota)
-        hold = budget_day_left_ms(&clock);
+        hold = budget_day_left_ms(&gate->budget, &clock);
     if (hold <= 0) {
         unsigned doublings = gate->limited_in_a_row > 8 ? 8 : gate->limited_in_a_row;
         hold = HOLD_MS_MIN << doublings;
@@ -400,6 +401,11 @@ static void on_timer(void *self, uint64_t timer)
 
 /* ---- life ---- */
 
+static int64_t pacific_day_end_ms(int64_t wall_ms)
+{
+    return quota_next_day_ms(wall_ms, DAY_RESET_PACIFIC);
+}
+
 static struct budget_limits limits_of(const struct config *config, const struct limit *limit)
 {
     struct budget_limits limits = {.window_count = limit->window_count,
@@ -412,7 +418,12 @@ static struct budget_limits limits_of(const struct config *config, const struct 
         limits.windows[i].count = limit->windows[i].count;
         limits.windows[i].per_ms = limit->windows[i].per_ms;
     }
-    if (limits.per_day == 0 && strcmp(limit->api, "gemini") == 0)
+    if (strcmp(limit->api, "gemini") != 0)
+        return limits;
+    /* Our day is the service's: calls of two of our days could else fall into one of its own. */
+    if (strcmp(config->gemini_day_reset, "pacific") == 0)
+        limits.day_end_ms = pacific_day_end_ms;
+    if (limits.per_day == 0)
         limits.per_day = config->gemini_daily_requests_max;
     return limits;
 }

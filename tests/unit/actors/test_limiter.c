@@ -56,9 +56,7 @@ static void load_empty(struct bench *bench)
 
 static void ask(struct bench *bench, const char *gate, uint64_t ticket)
 {
-    fake_deliver_permit_ask(
-        bench->fake,
-        &(struct msg_permit_ask){.ticket = ticket, .gate = slice_of(gate), .cost = 1});
+    fake_deliver_permit_ask(bench->fake, &(struct msg_permit_ask){.ticket = ticket, .gate = slice_of(gate), .cost = 1});
 }
 
 static void usage(struct bench *bench, const char *gate, enum error outcome, int64_t retry_after_ms, bool day)
@@ -195,6 +193,24 @@ static void test_blocks_save_commits(void **state)
     assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 1);
 }
 
+/* 22:13:20 by UTC is 14:13:20 in the Pacific zone, where Google's day ends. */
+static void test_day_of_gemini_is_the_day_of_its_quota(void **state)
+{
+    struct bench *bench = *state;
+    int64_t retry;
+
+    bench->fake->wall_trusted = true;
+    load_empty(bench);
+    ask(bench, "gemini/default", 1);
+    fake_commit_ok(bench->fake, 0);
+    permit(bench, 1, &retry);
+    usage(bench, "gemini/default", ERROR_LIMITED, 0, true);
+    fake_commit_ok(bench->fake, 0);
+    ask(bench, "gemini/default", 2);
+    assert_int_equal(permit(bench, 2, &retry), ERROR_LIMITED);
+    assert_int_equal(retry - bench->fake->now_ms, (9 * 3600 + 46 * 60 + 40) * 1000);
+}
+
 static void test_service_that_says_too_much_is_left_alone(void **state)
 {
     struct bench *bench = *state;
@@ -290,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failed_promise_grants_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_promise_counts_as_spent_after_a_crash, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocks_save_commits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_day_of_gemini_is_the_day_of_its_quota, setup, teardown),
         cmocka_unit_test_setup_teardown(test_service_that_says_too_much_is_left_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_breaker_closes_the_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wanted_gates_are_answered, setup, teardown),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "actors/limiter/breaker.h"
 #include "actors/limiter/budget.h"
+#include "connectors/gemini/quota.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -284,6 +285,46 @@ static void test_days_follow_a_trusted_clock_forward(void **state)
     budget_fini(&budget);
 }
 
+static int64_t pacific_day_end_ms(int64_t wall_ms)
+{
+    return quota_next_day_ms(wall_ms, DAY_RESET_PACIFIC);
+}
+
+/* Also over the short day of spring (2026-03-08) and the long one of autumn (2026-11-01). */
+static void test_days_end_where_the_service_says(void **state)
+{
+    const int64_t day = 86400000, hour = 3600000;
+    static const struct {
+        int64_t noon_day, begin_hour, end_hour;
+    } days[] = {{20514, 8, 8}, {20520, 8, 7}, {20521, 7, 7}, {20758, 7, 8}, {20759, 8, 8}};
+    struct budget_limits limits = {.per_day = 1, .day_end_ms = pacific_day_end_ms};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+        int64_t begin = days[i].noon_day * day + days[i].begin_hour * hour, when;
+        int64_t end = (days[i].noon_day + 1) * day + days[i].end_hour * hour;
+        struct budget_clock clock = {1000, begin - 1, true};
+        struct budget budget;
+        budget_init(&budget, &limits, &clock);
+        assert_int_equal(budget_day_left_ms(&budget, &clock), 1);
+        budget_take(&budget, &clock, 1);
+        budget_end(&budget, &clock);
+        assert_int_equal(budget_ask(&budget, &clock, 1, &when), ERROR_LIMITED);
+        assert_int_equal(when, 1001);
+        clock.wall_ms = begin;
+        budget_take(&budget, &clock, 1);
+        budget_end(&budget, &clock);
+        clock.wall_ms = (days[i].noon_day + 1) * day + hour; /* another day by UTC alone */
+        assert_int_equal(budget_ask(&budget, &clock, 1, &when), ERROR_LIMITED);
+        assert_int_equal(when - 1000, end - clock.wall_ms);
+        clock.wall_ms = end - 1;
+        assert_int_equal(budget_ask(&budget, &clock, 1, &when), ERROR_LIMITED);
+        clock.wall_ms = end;
+        assert_int_equal(budget_ask(&budget, &clock, 1, &when), ERROR_OK);
+        budget_fini(&budget);
+    }
+}
+
 static void test_elapsed_never_overstates(void **state)
 {
     struct budget_clock then = {5000, 1000000, true};
@@ -386,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_window_tells_when),
         cmocka_unit_test(test_call_regains_nothing_until_it_ends),
         cmocka_unit_test(test_days_follow_a_trusted_clock_forward),
+        cmocka_unit_test(test_days_end_where_the_service_says),
         cmocka_unit_test(test_elapsed_never_overstates),
         cmocka_unit_test(test_unreadable_state_counts_as_all_spent),
         cmocka_unit_test(test_hold_survives_and_shrinks_by_time),
