@@ -4,7 +4,6 @@
 #include "store/store_actor_priv.h"
 #include <stdlib.h>
 
-enum { TIMER_DELIVER = 1, TIMER_STEP = 2 };
 enum { DELIVER_AGAIN_MS = 20, DELIVER_AT_MOST_MS = 60000, STEP_IDLE_MS = 1000 };
 
 struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message, uint64_t ticket)
@@ -137,7 +136,7 @@ static enum error start(void *state, struct actor *actor)
     resource->running_count = 0;
     if (resource->deliver_nothing)
         store_quiesce(self->store);
-    actor_timer(actor, TIMER_STEP, actor_now(actor));
+    actor_timer(actor, STORE_TIMER_STEP, actor_now(actor));
     return ERROR_OK;
 }
 
@@ -153,6 +152,7 @@ static void stop(void *state)
     struct store_actor *self = state;
 
     store_end_checks(self);
+    store_end_listings(self);
     forget_asks(self);
     free(self->asks);
     free(self->commits);
@@ -266,12 +266,12 @@ static void set_deliver_timer(struct store_actor *self, int64_t wall_ms)
     int64_t wait = due > wall_ms ? due - wall_ms : DELIVER_AGAIN_MS;
 
     if (due == INT64_MAX) {
-        actor_timer(self->actor, TIMER_DELIVER, -1);
+        actor_timer(self->actor, STORE_TIMER_DELIVER, -1);
         return;
     }
     if (wait > DELIVER_AT_MOST_MS)
         wait = DELIVER_AT_MOST_MS;
-    actor_timer(self->actor, TIMER_DELIVER, actor_now(self->actor) + wait);
+    actor_timer(self->actor, STORE_TIMER_DELIVER, actor_now(self->actor) + wait);
 }
 
 static void tell_quiet(struct store_actor *self)
@@ -297,7 +297,7 @@ static void turn_end(void *state)
 static void step(struct store_actor *self)
 {
     const bool more = store_step(self->store, actor_wall(self->actor));
-    const bool checking = store_step_checks(self);
+    const bool checking = store_step_checks(self), listing = store_step_listings(self);
     const bool usable = store_usable(self->store);
 
     if (!usable && !self->unusable_told)
@@ -305,13 +305,13 @@ static void step(struct store_actor *self)
     if (usable && self->unusable_told)
         ACTOR_LOG(self->actor, LOG_INFO, "store-usable-again", L_U64("leases", store_lease_count(self->store)));
     self->unusable_told = !usable;
-    actor_timer(self->actor, TIMER_STEP, actor_now(self->actor) + (more || checking ? 1 : STEP_IDLE_MS));
+    actor_timer(self->actor, STORE_TIMER_STEP, actor_now(self->actor) + (more || checking || listing ? 1 : STEP_IDLE_MS));
 }
 
 /* The delivery timer needs no work of its own: the turn that it begins ends with a delivery. */
 static void on_timer(void *state, uint64_t timer)
 {
-    if (timer == TIMER_STEP)
+    if (timer == STORE_TIMER_STEP)
         step(state);
 }
 

@@ -4,7 +4,10 @@
 #include "store/check.h"
 #include "store/store_actor.h"
 
-enum { STORE_CHECKS_MAX = 4 };
+enum { STORE_CHECKS_MAX = 4, STORE_LISTINGS_MAX = 4 };
+enum { STORE_TIMER_DELIVER = 1, STORE_TIMER_STEP = 2 };
+
+struct store_listing;
 
 /* A commit, read, command or release that waits for the end of the turn. */
 struct store_ask {
@@ -32,6 +35,7 @@ struct store_actor {
         struct store_check *check;
         uint64_t ticket;
     } checks[STORE_CHECKS_MAX];
+    struct store_listing *listings[STORE_LISTINGS_MAX]; /* NULL: none */
 };
 
 struct store_ask *store_actor_ask(struct store_actor *self, enum msg_id message, uint64_t ticket);
@@ -41,3 +45,6 @@ void store_command_committed(struct store_actor *self, const struct store_ask *a
 /* One slice of each check under way; true when one is left. */
 bool store_step_checks(struct store_actor *self);
 void store_end_checks(struct store_actor *self);
+/* One page of each list under way; true when one is left. */
+bool store_step_listings(struct store_actor *self);
+void store_end_listings(struct store_actor *self);

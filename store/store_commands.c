@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { JOBS_LIMIT = 50, BOOK_PAGES_MAX = 200 };
+enum { JOBS_LIMIT = 50, JOB_PAGES_MAX = 11, BOOK_PAGES_MAX = 200 };
 
 static void answer(struct store_actor *self, uint64_t ticket, enum error error, json_t *body)
 {
@@ -54,45 +54,6 @@ static json_t *job_json(const struct record_job_view *view)
 static enum error read_page(struct store_actor *self, const struct msg_read *request)
 {
     return store_read_page(self->store, request, actor_wall(self->actor), &self->page);
-}
-
-/* Jobs of a rare state may stand far apart: pages are turned until enough are found or the queue ends. */
-static void jobs(struct store_actor *self, uint64_t ticket, const json_t *arguments)
-{
-    struct slice state_name = json_text_at(arguments, "state");
-    const json_t *limit = json_object_get(arguments, "limit");
-    struct msg_read request = {.what = READ_JOBS, .space = json_text_at(arguments, "queue")};
-    struct buffer from = {NULL, 0, 0};
-    json_t *rows = json_array();
-    enum job_state state;
-    enum error error;
-
-    request.limit = limit ? (uint64_t)json_integer_value(limit) : JOBS_LIMIT;
-    if (state_name.size > 0 && !job_state_from_name(state_name, &state)) {
-        json_decref(rows);
-        refuse(self, ticket, ERROR_INVALID, "state is one of waiting, ready, leased, parked, doubt, dead");
-        return;
-    }
-    request.id = state_name.size > 0 ? (uint64_t)1 << state : 0;
-    for (unsigned page = 0; (error = read_page(self, &request)) == ERROR_OK && page < 10; page++) {
-        struct wire wire = wire_over(buffer_slice(&self->page.rows));
-        struct record_job_view view;
-        for (uint64_t i = 0; i < self->page.count && record_take_job_view(&wire, &view); i++)
-            json_array_append_new(rows, job_json(&view));
-        request.limit -= self->page.count;
-        if (self->page.next.size == 0 || request.limit == 0)
-            break;
-        buffer_clear(&from);
-        buffer_append(&from, self->page.next.data, self->page.next.size);
-        request.from = buffer_slice(&from);
-    }
-    buffer_free(&from);
-    if (error == ERROR_OK) {
-        answer(self, ticket, error, json_pack("{s:o, s:b}", "jobs", rows, "more", self->page.next.size > 0));
-        return;
-    }
-    json_decref(rows);
-    refuse(self, ticket, error, error_doc(error));
 }
 
 static uint64_t id_of(const json_t *arguments)
@@ -143,28 +104,148 @@ static void add_book(json_t *sums, const struct record_book_entry *entry)
     free(key);
 }
 
+/* A list that needs several pages: one is read in a turn, so that commits and deliveries go on in between. */
+struct store_listing {
+    enum command_id command;
+    uint64_t ticket;
+    struct msg_read request;
+    struct buffer space, from; /* the request borrows them */
+    json_t *found;
+    unsigned page_count;
+};
+
+static void listing_end(struct store_listing **listing)
+{
+    if (*listing != NULL) {
+        json_decref((*listing)->found);
+        buffer_free(&(*listing)->space);
+        buffer_free(&(*listing)->from);
+        free(*listing);
+    }
+    *listing = NULL;
+}
+
+static void listing_add(struct store_listing *listing, const struct store_page *page)
+{
+    struct wire wire = wire_over(buffer_slice(&page->rows));
+    struct record_job_view view;
+    struct record_book_entry entry;
+
+    if (listing->command == COMMAND_BOOKS) {
+        for (uint64_t i = 0; i < page->count && record_take_book_entry(&wire, &entry); i++)
+            add_book(listing->found, &entry);
+        return;
+    }
+    for (uint64_t i = 0; i < page->count && record_take_job_view(&wire, &view); i++)
+        json_array_append_new(listing->found, job_json(&view));
+    listing->request.limit -= page->count;
+}
+
+static void listing_answer(struct store_actor *self, const struct store_listing *listing, enum error error, bool more)
+{
+    const bool is_books = listing->command == COMMAND_BOOKS;
+
+    if (error != ERROR_OK)
+        refuse(self, listing->ticket, error, error_doc(error));
+    else
+        answer(self, listing->ticket, error,
+               json_pack("{s:O, s:b}", is_books ? "books" : "jobs", listing->found, is_books ? "complete" : "more",
+                         is_books ? !more : more));
+}
+
+/* Reads one page; true when the answer was sent. */
+static bool listing_step(struct store_actor *self, struct store_listing *listing)
+{
+    const unsigned page_count_max = listing->command == COMMAND_BOOKS ? BOOK_PAGES_MAX : JOB_PAGES_MAX;
+    const struct buffer *next = &self->page.next;
+    enum error error = read_page(self, &listing->request);
+
+    if (error == ERROR_OK)
+        listing_add(listing, &self->page);
+    listing->page_count++;
+    if (error != ERROR_OK || next->size == 0 || listing->request.limit == 0 || listing->page_count == page_count_max) {
+        listing_answer(self, listing, error, next->size > 0);
+        return true;
+    }
+    buffer_clear(&listing->from);
+    buffer_append(&listing->from, next->data, next->size);
+    listing->request.from = buffer_slice(&listing->from);
+    return false;
+}
+
+/* Takes the listing over; what one page answers is answered at once. */
+static void listing_begin(struct store_actor *self, struct store_listing *listing)
+{
+    unsigned at = 0;
+
+    while (at < STORE_LISTINGS_MAX && self->listings[at] != NULL)
+        at++;
+    if (at == STORE_LISTINGS_MAX)
+        refuse(self, listing->ticket, ERROR_FULL, "several lists are being read already");
+    if (at == STORE_LISTINGS_MAX || listing_step(self, listing)) {
+        listing_end(&listing);
+        return;
+    }
+    self->listings[at] = listing;
+    actor_timer(self->actor, STORE_TIMER_STEP, actor_now(self->actor));
+}
+
+static struct store_listing *listing_new(enum command_id command, uint64_t ticket, enum read_kind what,
+                                         struct slice space)
+{
+    struct store_listing *listing = xcalloc(1, sizeof(*listing));
+
+    listing->command = command;
+    listing->ticket = ticket;
+    listing->found = command == COMMAND_BOOKS ? json_object() : json_array();
+    listing->request.what = what;
+    buffer_append(&listing->space, space.data, space.size);
+    listing->request.space = buffer_slice(&listing->space);
+    return listing;
+}
+
+bool store_step_listings(struct store_actor *self)
+{
+    bool left = false;
+
+    for (unsigned i = 0; i < STORE_LISTINGS_MAX; i++) {
+        if (self->listings[i] != NULL && listing_step(self, self->listings[i]))
+            listing_end(&self->listings[i]);
+        left |= self->listings[i] != NULL;
+    }
+    return left;
+}
+
+void store_end_listings(struct store_actor *self)
+{
+    for (unsigned i = 0; i < STORE_LISTINGS_MAX; i++)
+        listing_end(&self->listings[i]);
+}
+
+/* Jobs of a rare state may stand far apart: pages are turned until enough are found or the queue ends. */
+static void jobs(struct store_actor *self, uint64_t ticket, const json_t *arguments)
+{
+    struct slice state_name = json_text_at(arguments, "state");
+    const json_t *limit = json_object_get(arguments, "limit");
+    struct store_listing *listing;
+    enum job_state state;
+
+    if (state_name.size > 0 && !job_state_from_name(state_name, &state)) {
+        refuse(self, ticket, ERROR_INVALID, "state is one of waiting, ready, leased, parked, doubt, dead");
+        return;
+    }
+    listing = listing_new(COMMAND_JOBS, ticket, READ_JOBS, json_text_at(arguments, "queue"));
+    listing->request.limit = limit ? (uint64_t)json_integer_value(limit) : JOBS_LIMIT;
+    listing->request.id = state_name.size > 0 ? (uint64_t)1 << state : 0;
+    listing_begin(self, listing);
+}
+
 static void books(struct store_actor *self, uint64_t ticket, const json_t *arguments)
 {
-    struct msg_read request = {
-        .what = READ_BOOKS, .space = json_text_at(arguments, "book"), .limit = STORE_PAGE_ROWS_MAX};
-    struct buffer from = {NULL, 0, 0};
-    json_t *sums = json_object();
-    enum error error;
+    struct store_listing *listing = listing_new(COMMAND_BOOKS, ticket, READ_BOOKS, json_text_at(arguments, "book"));
 
-    for (unsigned page = 0; (error = read_page(self, &request)) == ERROR_OK && page < BOOK_PAGES_MAX; page++) {
-        struct wire wire = wire_over(buffer_slice(&self->page.rows));
-        struct record_book_entry entry;
-        for (uint64_t i = 0; i < self->page.count && record_take_book_entry(&wire, &entry); i++)
-            add_book(sums, &entry);
-        if (self->page.next.size == 0)
-            break;
-        buffer_clear(&from);
-        buffer_append(&from, self->page.next.data, self->page.next.size);
-        request.from = buffer_slice(&from);
-    }
-    buffer_free(&from);
-    answer(self, ticket, error,
-           json_pack("{s:o, s:b}", "books", sums, "complete", error == ERROR_OK && self->page.next.size == 0));
+    listing->request.limit = STORE_PAGE_ROWS_MAX;
+    listing_begin(self, listing);
 }
 
 void store_command_committed(struct store_actor *self, const struct store_ask *ask, const struct store_commit *commit)

@@ -252,6 +252,45 @@ static void commands_answer_json(void **state)
     json_decref(body);
 }
 
+/* A rare state in a long queue: the store goes on between the pages. */
+static void a_long_list_takes_several_turns(void **state)
+{
+    struct world_fixture *w = *state;
+    struct buffer ops = {NULL, 0, 0};
+
+    for (unsigned i = 0; i < 12000; i++) {
+        op_put_push(&ops, &(struct op_push){.queue = SLICE("q"), .due_ms = i == 11999 ? w->now + 1000 : 0});
+        if (i % 100 < 99)
+            continue;
+        TELL(w, ACTOR_INGRESS, commit, .ticket = i, .ops = buffer_slice(&ops));
+        buffer_clear(&ops);
+        turn(w);
+    }
+    buffer_free(&ops);
+    forget_frames(w);
+    TELL(w, ACTOR_SUPERVISOR, command, .ticket = 9, .command = COMMAND_JOBS,
+         .arguments = slice_of("{\"state\": \"waiting\"}"));
+    assert_int_equal(w->frame_count, 0);
+    assert_int_equal(w->timers[2], w->now);
+    send_push(w, 1, "other");
+    turn(w);
+    sent(w, MSG_COMMITTED, ACTOR_INGRESS, 0);
+    forget_frames(w);
+    for (int i = 0; w->frame_count == 0 && i < 20; i++)
+        store_actor_spec.on_timer(w->actor.self, 2);
+    struct wire wire = sent(w, MSG_COMMAND_DONE, ACTOR_SUPERVISOR, 0);
+    assert_int_equal(wire_take_u64(&wire), 9);
+    assert_int_equal(wire_take_u64(&wire), ERROR_OK);
+    struct json_problem problem;
+    json_t *body = json_read(wire_take_text(&wire), &problem);
+    assert_int_equal(json_array_size(json_object_get(body, "jobs")), 1);
+    assert_true(json_is_false(json_object_get(body, "more")));
+    json_decref(body);
+    json_decref(command(w, COMMAND_JOBS, "{\"limit\": 5}", ERROR_OK));
+    TELL(w, ACTOR_SUPERVISOR, command, .ticket = 9, .command = COMMAND_JOBS,
+         .arguments = slice_of("{\"state\": \"waiting\"}"));
+}
+
 static void what_ran_in_a_crash_is_charged_once(void **state)
 {
     struct world_fixture *w = *state;
@@ -343,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(commands_answer_json, setup, end),
         cmocka_unit_test_setup_teardown(a_reset_does_not_overtake_a_commit, setup, end),
         cmocka_unit_test_setup_teardown(a_release_does_not_overtake_a_commit, setup, end),
+        cmocka_unit_test_setup_teardown(a_long_list_takes_several_turns, setup, end),
         cmocka_unit_test_setup_teardown(what_ran_in_a_crash_is_charged_once, setup, end),
     };
 
