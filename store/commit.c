@@ -234,6 +234,7 @@ static enum attempt try_group(struct store *store, struct store_commit *commits,
     size_t accepted = 0;
     bool tidied = false;
     store->bad_done = 0;
+    store->counts.now_ms = now_ms;
     enum error error = store->kv ? store->ops->begin(store->kv, true, &txn) : ERROR_IO;
 
     for (size_t i = 0; i < count; i++)

@@ -74,7 +74,7 @@ void leases_fini(struct leases *leases);
 /* --- counts.c: depths, known once every record was looked at after the start. What changes behind the scan is counted,
  * what changes before it will be seen by it. --- */
 struct due_slot {
-    uint64_t key; /* queue, parked or waiting, second */
+    uint64_t key; /* queue, grain, parked or waiting, time in grains */
     int64_t count;
 };
 
@@ -83,6 +83,7 @@ struct counts {
     struct key position; /* the scan has passed every key below */
     struct due_slot *dues;
     size_t due_capacity, due_used;
+    int64_t now_ms; /* of the last call that told the time */
 };
 
 /* Adds a job's head to the depths (or takes it away), if the scan has passed it. */

@@ -142,6 +142,7 @@ struct store *store_open(const struct kv_ops *ops, void *argument, const struct 
     store->clock_trusted = store->stirred = true;
     store->next_due_ms = INT64_MAX;
     set_options(store, options);
+    store->counts.now_ms = now_ms;
     count_begin(store);
     *error = ops->open(argument, &store->kv, problem, STORE_PROBLEM_BYTES);
     if (*error == ERROR_OK)
@@ -262,6 +263,7 @@ bool store_step(struct store *store, int64_t now_ms)
 {
     const uint64_t changes = store->changes;
 
+    store->counts.now_ms = now_ms;
     if (store->kv == NULL)
         store_reopen(store);
     if (store->kv == NULL)

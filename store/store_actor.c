@@ -305,7 +305,8 @@ static void step(struct store_actor *self)
     if (usable && self->unusable_told)
         ACTOR_LOG(self->actor, LOG_INFO, "store-usable-again", L_U64("leases", store_lease_count(self->store)));
     self->unusable_told = !usable;
-    actor_timer(self->actor, STORE_TIMER_STEP, actor_now(self->actor) + (more || checking || listing ? 1 : STEP_IDLE_MS));
+    actor_timer(self->actor, STORE_TIMER_STEP,
+                actor_now(self->actor) + (more || checking || listing ? 1 : STEP_IDLE_MS));
 }
 
 /* The delivery timer needs no work of its own: the turn that it begins ends with a delivery. */

@@ -328,6 +328,39 @@ static void reopen_keeps_all(void **state)
     assert_true(again.fence > job.fence);
 }
 
+/* Depths by due time are kept coarser the farther away: what comes nearer, is revived or cancelled stays right. */
+static void depths_by_due_time_stay_right(void **state)
+{
+    static const int64_t after_ms[] = {5000, 1800000, 7200000, 7205000, 86400000, (int64_t)40 * 86400000};
+    enum { TIMES = sizeof(after_ms) / sizeof(after_ms[0]) };
+    struct fixture *f = *state;
+    uint64_t ids[2 * TIMES];
+
+    for (unsigned i = 0; i < 2 * TIMES; i++) {
+        PUT_OP(f, push, .queue = SLICE("q"), .due_ms = NOW + after_ms[i % TIMES]);
+        ids[i] = commit_all(f).first_id;
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(view_queue(f, "q").waiting, 2 * TIMES);
+        reopen_store(f);
+    }
+    f->now = NOW + 3600000 + 60000;
+    assert_int_equal(view_queue(f, "q").waiting, 8);
+    PUT_OP(f, push, .queue = SLICE("q"), .due_ms = NOW + after_ms[2]); /* near by now: a finer slot */
+    uint64_t near = commit_all(f).first_id;
+    assert_int_equal(view_queue(f, "q").waiting, 9);
+    for (unsigned i = 0; i < 2 * TIMES; i++) {
+        assert_int_equal(DO(f, cancel, ids[i]), ERROR_OK);
+        PUT_OP(f, cancel, near);
+        PUT_OP(f, expect, SLICE("s"), SLICE("k"), 7);
+        assert_int_equal(commit_all(f).error, ERROR_CONFLICT);
+    }
+    assert_int_equal(view_queue(f, "q").waiting, 1);
+    assert_int_equal(DO(f, cancel, near), ERROR_OK);
+    assert_int_equal(view_queue(f, "q").waiting, 0);
+    assert_int_equal(view_queue(f, "q").ready, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +380,7 @@ int main(void)
         ON_BOTH(a_store_keeps_its_box),
         ON_BOTH(depth_bound),
         ON_BOTH(reopen_keeps_all),
+        ON_BOTH(depths_by_due_time_stay_right),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
