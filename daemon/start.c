@@ -122,6 +122,8 @@ static void wire_store(struct life *life, const struct engine_start *start)
     const struct config *config = life->config;
     struct hand_slot previous[HAND_SLOTS_MAX];
     size_t count = hand_read_previous(life->hand_path, previous);
+    const enum store_exit how = store_exit_of(start->last_exit);
+    const bool crashed = how == STORE_EXIT_CRASH || how == STORE_EXIT_HANG;
 
     life->lmdb =
         (struct kv_lmdb_options){.directory = life->store_path, .bound_bytes = (uint64_t)config->store_bytes_max};
@@ -133,13 +135,15 @@ static void wire_store(struct life *life, const struct engine_start *start)
                     .fill_percent = (unsigned)config->store_fill_percent_max,
                     .disk_reserve_bytes = (uint64_t)config->store_disk_reserve_bytes,
                     .payload_bytes_max = (size_t)config->payload_bytes_max + PAYLOAD_WRAP_BYTES},
-        .previous_exit = store_exit_of(start->last_exit),
+        .previous_exit = how,
         .deliver_nothing = start->safe_mode,
     };
     for (size_t i = 0; i < count; i++)
-        if (previous[i].state == HAND_RUNNING)
+        if (previous[i].state == HAND_RUNNING && (crashed || previous[i].uncharged))
             life->store.running[life->store.running_count++] = previous[i].job;
-    life->hand = hand_open(life->hand_path, (uint64_t)clock_wall_ms(), ACTOR_COUNT);
+    if (life->store.running_count > 0 && !crashed)
+        life->store.previous_exit = STORE_EXIT_CRASH; /* that before the last: the start between did not charge it */
+    life->hand = life->store.hand = hand_open(life->hand_path, (uint64_t)clock_wall_ms(), ACTOR_COUNT, crashed);
 }
 
 /* The head of the record that an earlier crash left, for `purser status`; it stays until the next crash. */

@@ -134,6 +134,8 @@ static enum error start(void *state, struct actor *actor)
     if (error != ERROR_OK)
         return error;
     resource->running_count = 0;
+    if (resource->hand != NULL)
+        hand_charged(resource->hand);
     if (resource->deliver_nothing)
         store_quiesce(self->store);
     actor_timer(actor, STORE_TIMER_STEP, actor_now(actor));

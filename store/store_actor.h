@@ -17,6 +17,7 @@ struct store_resource {
     enum store_exit previous_exit;
     uint64_t running[HAND_SLOTS_MAX];
     size_t running_count;
+    struct hand *hand; /* told when they are charged; may be NULL */
     bool deliver_nothing; /* safe mode: take work in, hand none out */
 };
 
