@@ -115,7 +115,7 @@ static void judge_effects(struct sim *sim, const struct depths *depths)
     if (counts->mails_repeated != 0)
         sim_breach(sim, "I2: %" PRIu64 " mails were sent twice", counts->mails_repeated);
     if (counts->gemini_violations != 0)
-        sim_breach(sim, "I4: %" PRIu64 " calls over Gemini's limit", counts->gemini_violations);
+        sim_breach(sim, "I4/I5: %" PRIu64 " calls over Gemini's limits a minute or a day", counts->gemini_violations);
     if (counts->unknown_calls != 0)
         sim_breach(sim, "I2: %" PRIu64 " calls to nobody", counts->unknown_calls);
     if (counts->mails > counts->orders)

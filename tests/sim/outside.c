@@ -295,7 +295,8 @@ void sim_weather(struct sim *sim, unsigned days)
     scatter(sim, days, 4, SIM_FAULTS, 0);
     scatter(sim, days, 3, SIM_CRASH, 0);
     scatter(sim, days, 1, SIM_DISK_FAULT, 0);
-    scatter(sim, days, 1, SIM_CLOCK_STEP, 0);
+    if (!sim->day_budget)
+        scatter(sim, days, 1, SIM_CLOCK_STEP, 0);
 }
 
 void sim_event_run(struct sim *sim, struct sim_event *event)

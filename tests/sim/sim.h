@@ -84,7 +84,8 @@ struct sim {
     unsigned fuse;          /* turns until the process dies; 0: it lives on */
     bool forgetful;         /* the disk forgets what it acknowledged shortly before a crash: must be found out */
     struct kv_memory_disk *old_disk;
-    bool calm; /* faults have stopped; only liveness is asked from here on */
+    bool day_budget; /* the cloud counts calls a day, and the wall clock is steady */
+    bool calm;       /* faults have stopped; only liveness is asked from here on */
     uint64_t boot, trace, steps, crashes, actor_restarts, refused_boots;
     struct config *config;
     struct sim_actor actors[ACTOR_COUNT];
