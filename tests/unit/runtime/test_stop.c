@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The supervisor under stress: two failures at once, and messages to actors that have ended. */
 #include "runtime/engine.h"
-#include <assert.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -66,8 +65,7 @@ static void idle_timer(void *self, uint64_t timer)
     else if (timer == TIMER_TERM)
         kill(getpid(), SIGTERM);
     else
-        assert(send_committed(idle->actor, ACTOR_WATCHDOG, &(struct msg_committed){.ticket = idle->ticket}) ==
-               ERROR_OK);
+        CHECK(send_committed(idle->actor, ACTOR_WATCHDOG, &(struct msg_committed){.ticket = idle->ticket}) == ERROR_OK);
 }
 
 static void idle_stop(void *self)
@@ -91,7 +89,7 @@ static void quiet(void *self, const struct msg_quiesce *msg)
 
     (void)msg;
     if (story.say_quiet)
-        assert(send_quiet(idle->actor, ACTOR_SUPERVISOR, &(struct msg_quiet){0}) == ERROR_OK);
+        CHECK(send_quiet(idle->actor, ACTOR_SUPERVISOR, &(struct msg_quiet){0}) == ERROR_OK);
 }
 
 static void fill_specs(void)
