@@ -502,7 +502,9 @@ def http_ask(port, method, path, body=b"", headers=None, seconds=30):
         try:
             connection.request(method, path, body if body or method == "POST" else None, headers or {})
         except (BrokenPipeError, ConnectionResetError):
-            pass  # refused by its head: the answer came before the body was sent
+            if connection.sock is None:
+                raise  # never connected, or gone before it was: there is no answer to read
+            # Refused by its head: the answer came before the body was sent.
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace")
     finally:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""An SMTP server that insists on STARTTLS and AUTH, and an HTTPS server. Arguments: folder of cert.pem and key.pem,
-SMTP port, HTTPS port. Says "ready" when both listen, and ends with its standard input."""
+"""An SMTP server that insists on STARTTLS and AUTH, and an HTTPS server. Argument: folder of cert.pem and key.pem.
+Says "ready SMTP-PORT HTTPS-PORT" when both listen, and ends with its standard input."""
 import http.server
+import random
 import ssl
 import sys
 import threading
@@ -9,7 +10,17 @@ import threading
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-FOLDER, SMTP_PORT, HTTPS_PORT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+FOLDER = sys.argv[1]
+
+
+def on_some_port(start):
+    """What start(port) returns for the first port that is free, below those the kernel gives to clients."""
+    while True:
+        port = random.SystemRandom().randrange(12000, 20000)
+        try:
+            return start(port), port
+        except OSError:
+            pass
 
 
 class Mailbox:
@@ -36,12 +47,19 @@ def authenticate(server, session, envelope, mechanism, data):
 
 tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 tls.load_cert_chain(FOLDER + "/cert.pem", FOLDER + "/key.pem")
-mail = Controller(Mailbox(), hostname="127.0.0.1", port=SMTP_PORT, tls_context=tls, require_starttls=True,
-                  authenticator=authenticate, auth_required=True)
-mail.start()
-web = http.server.HTTPServer(("127.0.0.1", HTTPS_PORT), Page)
+
+
+def start_mail(port):
+    controller = Controller(Mailbox(), hostname="127.0.0.1", port=port, tls_context=tls, require_starttls=True,
+                            authenticator=authenticate, auth_required=True)
+    controller.start()
+    return controller
+
+
+mail, smtp_port = on_some_port(start_mail)
+web, https_port = on_some_port(lambda port: http.server.ThreadingHTTPServer(("127.0.0.1", port), Page))
 web.socket = tls.wrap_socket(web.socket, server_side=True)
 threading.Thread(target=web.serve_forever, daemon=True).start()
-print("ready", flush=True)
+print(f"ready {smtp_port} {https_port}", flush=True)
 sys.stdin.read()
 mail.stop()
