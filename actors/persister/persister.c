@@ -147,9 +147,11 @@ static enum error open_sink(struct persister *persister)
     return error;
 }
 
-/* Right after a trim the store holds the waiting rows and no others. */
+/* Right after a trim the store holds the waiting rows and no others. One question at a time. */
 static void ask_depth(struct persister *persister)
 {
+    if (persister->depth_ticket != 0)
+        return;
     struct msg_read read = {.ticket = actor_ticket(persister->actor), .what = READ_STORE, .limit = 1};
 
     if (!persister->quiescing && store_read(persister->actor, &read) == ERROR_OK)

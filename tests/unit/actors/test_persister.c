@@ -356,6 +356,10 @@ static void test_depth_is_what_the_store_counted(void **state)
     fake_advance(fake, 30000);
     assert_true(fake_take_read(fake, &read));
     assert_int_equal(read.what, READ_STORE);
+    /* A store that is slow to answer is not asked again: the later answer would belong to no question. */
+    fake_advance(fake, 30000);
+    struct msg_read again;
+    assert_false(fake_take_read(fake, &again));
     record_put_store_entry(&row, &(struct record_store_entry){.outbox = 17, .counted = true});
     fake_page(fake, read.ticket, ERROR_OK, &row, 1);
     assert_int_equal(fake_metric(fake, METRIC_OUTBOX_ROWS, 0), 17);
