@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* purserd: options, then either a page, a check, the guardian or the engine. */
-#include "config/config.h"
+#include "config/secrets.h"
 #include "daemon/guardian.h"
 #include "daemon/print.h"
 #include "daemon/start.h"
@@ -87,6 +87,33 @@ static int print(const char *page)
     return ok ? 0 : 1;
 }
 
+/* A secret that cannot be read now stops nothing: what needs it waits and goes on once the file is there. Yet an owner
+ * who checks wants to hear of it. */
+static void warn_of_secret(const struct config *config, const char *name)
+{
+    char value[SECRET_BYTES_MAX];
+    size_t size;
+
+    if (name == NULL || name[0] == '\0')
+        return;
+    enum secret_state state = secrets_read(config, slice_of(name), value, sizeof(value), &size);
+    secrets_wipe(value, sizeof(value));
+    if (state != SECRET_OK)
+        printf("warning: secret %s in %s: %s\n", name, config->secrets_dir, secret_state_doc(state));
+}
+
+static void say_good(const char *path, const struct config *config)
+{
+    printf("%s: good; %zu workflows, %zu hooks, %zu queues\n", path, config->workflow_count, config->hook_count,
+           config->queue_count);
+    warn_of_secret(config, config->gemini_key);
+    warn_of_secret(config, config->mail_password);
+    for (size_t i = 0; i < config->hook_count; i++) {
+        warn_of_secret(config, config->hooks[i].secret);
+        warn_of_secret(config, config->hooks[i].old_secret);
+    }
+}
+
 static int with_config(const struct arguments *arguments)
 {
     struct text_problem problem;
@@ -100,8 +127,7 @@ static int with_config(const struct arguments *arguments)
     }
     int code = 0;
     if (arguments->check)
-        printf("%s: good; %zu workflows, %zu hooks, %zu queues\n", arguments->config, config->workflow_count,
-               config->hook_count, config->queue_count);
+        say_good(arguments->config, config);
     else
         code = start_engine(config, &arguments->start);
     config_free(&config);

@@ -141,6 +141,12 @@ def test(live):
     live.write_config()
     done = purserd("--config", live.folder / "purser.yaml", "--check")
     equal((done.returncode, done.stderr), (0, ""), "a good configuration passes --check")
+    equal("warning: secret" in done.stdout, False, "with all secrets there is nothing to warn of")
+    hidden = live.folder / "secrets" / "shopify.webhook"
+    hidden.rename(live.folder / "kept")
+    done = purserd("--config", live.folder / "purser.yaml", "--check")
+    (live.folder / "kept").rename(hidden)
+    equal((done.returncode, "warning: secret shopify/webhook" in done.stdout), (0, True), "--check names a missing secret")
     test_settings(mistakes)
     test_sections(mistakes)
     test_workflows(mistakes)
