@@ -8,16 +8,6 @@
 enum { DETAIL_MAX = 400, JOB_ID_MAX = 64 };
 static const int64_t WAIT_MS_MAX = 7 * 86400000LL;
 
-static const struct connector *const connectors[] = {&connector_gemini, &connector_email};
-
-const struct connector *connector_find(struct slice name)
-{
-    for (size_t i = 0; i < sizeof(connectors) / sizeof(connectors[0]); i++)
-        if (slice_is(name, connectors[i]->name))
-            return connectors[i];
-    return NULL;
-}
-
 void scratch_free(struct scratch *scratch)
 {
     buffer_free(&scratch->url);

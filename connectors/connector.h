@@ -86,9 +86,6 @@ struct connector {
 
 extern const struct connector connector_gemini, connector_email;
 
-/* The connector of that name, or NULL. */
-const struct connector *connector_find(struct slice name);
-
 /* For connectors. Starts a step: clears the scratch and the step. */
 void step_start(struct scratch *scratch, struct step *step);
 /* Ends a step with `error`; its class decides between REFUSED, RETRY and UNKNOWN. Control bytes and broken UTF-8 of

@@ -59,8 +59,3 @@ bool op_take(struct wire *wire, struct op *op)
     }
     return !wire->bad;
 }
-
-const char *op_name(enum op_id id)
-{
-    return id < OP_COUNT ? op_info[id].name : "?";
-}

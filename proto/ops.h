@@ -37,7 +37,6 @@ struct op {
 
 /* Takes the next operation; false at the end and on malformed bytes (then wire_done() is false). */
 bool op_take(struct wire *wire, struct op *op);
-const char *op_name(enum op_id id);
 struct op_info {
     const char *name, *doc;
     const struct field_info *fields;

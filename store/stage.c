@@ -223,8 +223,3 @@ struct kv_txn *stage_txn(const struct stage *stage)
 {
     return stage->txn;
 }
-
-size_t stage_count(const struct stage *stage)
-{
-    return stage->count;
-}

@@ -26,5 +26,3 @@ enum error stage_seek(struct stage *stage, const struct key *from, const struct 
 enum error stage_flush(struct stage *stage);
 /* The transaction it looks at. */
 struct kv_txn *stage_txn(const struct stage *stage);
-/* How many writes are staged. */
-size_t stage_count(const struct stage *stage);
