@@ -67,6 +67,29 @@ struct prompt {
     int64_t input_chars_max, output_tokens_max;
 };
 
+/* Somebody who may answer approvals. */
+struct approver {
+    char *name;             /* for people and for the audit */
+    char *telegram;         /* user id on Telegram; NULL: not there */
+    bool gets_asked;        /* questions go to this person's own chat too; else only to telegram_chat */
+};
+
+/* A channel of the content calendar. */
+struct channel {
+    char *name;
+    char *zone;             /* NULL: the shop's */
+    char **slots;           /* cron expressions, checked */
+    size_t slot_count;
+    int64_t capacity;       /* entries that one slot takes; 1 unless said */
+};
+
+/* A host that http steps may call, and the one secret that may be sent there. */
+struct http_host {
+    char *host;             /* "api.example.com", or "127.0.0.1:8080" */
+    char *secret;           /* secret name, or NULL */
+    bool plain;             /* http:// is allowed: loopback only */
+};
+
 struct workflow;
 
 struct config {
@@ -85,6 +108,14 @@ struct config {
     size_t price_count;
     struct prompt *prompts; /* in the order of their files */
     size_t prompt_count;
+    struct approver *approvers;
+    size_t approver_count;
+    struct channel *channels;
+    size_t channel_count;
+    char **holidays; /* days as schedule_days_read() takes them, checked */
+    size_t holiday_count;
+    struct http_host *http_hosts;
+    size_t http_host_count;
     struct workflow **workflows; /* in the order of their file names */
     size_t workflow_count;
 };

@@ -10,7 +10,7 @@ enum skill_id {
     SKILLS_COUNT
 };
 
-enum skill_place { PLACE_LOCAL, PLACE_AI, PLACE_PUBLISH };
+enum skill_place { PLACE_LOCAL, PLACE_WAIT, PLACE_AI, PLACE_PUBLISH, PLACE_PLANNED };
 
 enum field_kind {
     FIELD_name,
@@ -19,7 +19,9 @@ enum field_kind {
     FIELD_text,
     FIELD_integer,
     FIELD_number,
+    FIELD_flag,
     FIELD_time,
+    FIELD_duration,
     FIELD_value,
     FIELD_map,
     FIELD_literal,
@@ -49,7 +51,7 @@ struct skill {
 
 extern const struct skill skills[SKILLS_COUNT];
 
-/* "ai", "publish"; "" for a local skill. */
+/* "ai" or "publish"; "" for a skill that no worker does. */
 const char *skill_queue(const struct skill *skill);
 const struct skill *skill_find(const char *name);
 const struct skill_field *skill_field_find(const struct skill *skill, const char *name);

@@ -12,7 +12,7 @@
 
 const struct command_info command_info[COMMAND_COUNT] = {
 #define ARGUMENT(name, kind, need, doc)
-#define COMMAND(ID, names, owner, list, text) [COMMAND_##ID] = {names, text, ACTOR_##owner, arguments_##ID},
+#define COMMAND(ID, names, owner, list, text) [COMMAND_##ID] = {names, text, (enum actor_index)ACTOR_##owner, arguments_##ID},
 #include "proto/commands.def"
 #undef COMMAND
 #undef ARGUMENT
@@ -44,6 +44,8 @@ static bool kind_fits(const struct argument_info *argument, const json_t *value)
     case ARGUMENT_text:
     case ARGUMENT_data:
         return json_is_string(value);
+    case ARGUMENT_files:
+        return json_is_array(value);
     }
     return false;
 }

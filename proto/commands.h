@@ -3,6 +3,9 @@
 #pragma once
 #include "proto/msg.h"
 
+/* Not an actor: the console does these itself, with or without a daemon. */
+enum { ACTOR_CONSOLE = ACTOR_COUNT };
+
 enum command_id {
 #define ARGUMENT(name, kind, need, doc)
 #define COMMAND(ID, words, actor, arguments, doc) COMMAND_##ID,
@@ -12,7 +15,13 @@ enum command_id {
     COMMAND_COUNT
 };
 
-enum argument_kind { ARGUMENT_text, ARGUMENT_number, ARGUMENT_flag, ARGUMENT_data };
+enum argument_kind {
+    ARGUMENT_text,
+    ARGUMENT_number,
+    ARGUMENT_flag,
+    ARGUMENT_data,
+    ARGUMENT_files, /* all words that are left; a JSON list of texts */
+};
 enum argument_need { ARGUMENT_REQUIRED, ARGUMENT_OPTIONAL, ARGUMENT_FLAG };
 
 struct argument_info {
@@ -23,7 +32,7 @@ struct argument_info {
 
 struct command_info {
     const char *words, *doc;
-    enum actor_index actor;
+    enum actor_index actor; /* or ACTOR_CONSOLE */
     const struct argument_info *arguments;
 };
 extern const struct command_info command_info[COMMAND_COUNT];

@@ -25,9 +25,14 @@ static const struct {
 #undef PAYLOAD
 #undef FIELD
 
-#define FIELD(type, name, doc) field_take_##type(wire, &payload->name);
+/* A field that the writer did not know yet stays 0 or empty. */
+#define FIELD(type, name, doc)                                                                                         \
+    if (count > 0) {                                                                                                   \
+        count--;                                                                                                       \
+        field_take_##type(wire, &payload->name);                                                                       \
+    }
 #define PAYLOAD(ID, name, doc, fields)                                                                                 \
-    static void take_##name(struct wire *wire, struct payload_##name *payload)                                         \
+    static void take_##name(struct wire *wire, size_t count, struct payload_##name *payload)                           \
     {                                                                                                                  \
         fields                                                                                                         \
     }
@@ -35,12 +40,12 @@ static const struct {
 #undef PAYLOAD
 #undef FIELD
 
-static void take(struct wire *wire, struct payload *payload)
+static void take(struct wire *wire, size_t count, struct payload *payload)
 {
     switch (payload->id) {
 #define PAYLOAD(ID, name, doc, fields)                                                                                 \
     case PAYLOAD_##ID:                                                                                                 \
-        take_##name(wire, &payload->name);                                                                             \
+        take_##name(wire, count, &payload->name);                                                                             \
         break;
 #include "proto/payloads.def"
 #undef PAYLOAD
@@ -59,9 +64,9 @@ bool payload_take(struct slice bytes, struct payload *payload)
 
     while (id < PAYLOAD_COUNT && !slice_is(name, info[id].name))
         id++;
-    if (wire.bad || version != PAYLOAD_VERSION || id == PAYLOAD_COUNT || count != 2 + info[id].field_count)
+    if (wire.bad || version != PAYLOAD_VERSION || id == PAYLOAD_COUNT || count < 3 || count > 2 + info[id].field_count)
         return false;
-    payload->id = (enum payload_id)id;
-    take(&wire, payload);
+    *payload = (struct payload){.id = (enum payload_id)id};
+    take(&wire, count - 2, payload);
     return wire_done(&wire);
 }
