@@ -7,7 +7,7 @@
 enum { HOOKS_MAX = 64, QUEUES_MAX = 64, LIMITS_MAX = 64, TOPICS_MAX = 64, NAME_BYTES_MAX = 100, COUNT_MAX = 100000000 };
 
 /* Services that a gate can belong to. A gate of an unknown one would never be asked. */
-static const char *const apis[] = {"gemini", "smtp", "shopify", "instagram", "facebook", "telegram", NULL};
+static const char *const apis[] = {"gemini", "smtp", "shopify", "instagram", "facebook", "telegram", "http", NULL};
 
 static bool is_map(const struct reader *reader, const struct yaml_node *node, size_t entries_max)
 {
