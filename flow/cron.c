@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "flow/cron.h"
-#include "proto/check.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-/* Leap days lie at most 8 years apart, and 28 years hold every pairing of date and weekday outside century gaps. */
-enum { FIELD_COUNT = 5, SCAN_DAYS_MAX = 28 * 366 };
+enum { FIELD_COUNT = 5, MINUTE = 0, HOUR, DAY, MONTH, WEEKDAY };
 
 struct field {
     const char *name;
@@ -23,9 +21,9 @@ static const char *const weekday_names[] = {"SUN", "MON", "TUE", "WED", "THU", "
 static const struct field fields[FIELD_COUNT] = {
     {"minute", 0, 59, NULL, "0, */15 or 0,30"},
     {"hour", 0, 23, NULL, "9, 9-17 or */2"},
-    {"day of month", 1, 31, NULL, "1, 1-7 or *"},
+    {"day of month", 1, 31, NULL, "1, 1-7, L, LW, 15W or *"},
     {"month", 1, 12, month_names, "1, JAN-MAR or *"},
-    {"day of week", 0, 7, weekday_names, "MON-FRI, 0 or *"},
+    {"day of week", 0, 7, weekday_names, "MON-FRI, 0, 5#2, 5L or *"},
 };
 
 static const struct {
@@ -39,6 +37,7 @@ struct reader {
     const struct field *field;
     struct slice text; /* of the field */
     size_t at;
+    struct cron *cron; /* takes the days that no bit of the field can say */
     char *problem;
 };
 
@@ -86,69 +85,153 @@ static bool take_number(struct reader *in, int *value)
     return in->at > start || field_wrong(in, "lacks a number");
 }
 
-static bool is_range_end(const struct reader *in)
+static char mark(const struct reader *in)
 {
-    return in->at > 0 && in->text.data[in->at - 1] == '-';
+    char c = peek(in);
+
+    return c == 'l' ? 'L' : c == 'w' ? 'W' : c;
+}
+
+static bool is_day(const struct reader *in)
+{
+    return in->field == &fields[DAY];
+}
+
+static bool is_weekday(const struct reader *in)
+{
+    return in->field == &fields[WEEKDAY];
 }
 
 static bool take_name(struct reader *in, int *value)
 {
-    size_t start = in->at, size;
+    const char *name = in->text.data + in->at;
+    size_t size = 0;
 
-    while (is_letter(peek(in)))
-        in->at++;
-    size = in->at - start;
-    if (size == 1 && strchr("LWHlwh", in->text.data[start]) != NULL)
-        return field_wrong(in, "uses L, W or H, which are not supported yet");
+    while (in->at + size < in->text.size && is_letter(name[size]))
+        size++;
+    if (size == 4 && is_weekday(in) && (name[3] == 'L' || name[3] == 'l'))
+        size = 3; /* FRIL */
+    in->at += size;
     for (int i = 0; in->field->names != NULL && in->field->names[i] != NULL; i++)
-        if (size == 3 && strncasecmp(in->text.data + start, in->field->names[i], 3) == 0) {
+        if (size == 3 && strncasecmp(name, in->field->names[i], 3) == 0) {
             *value = in->field->low + i;
             return true;
         }
-    return field_wrong(in, "has an unknown name");
+    if (size == 1 && (*name == 'L' || *name == 'l'))
+        return field_wrong(in, is_weekday(in) ? "has L without its day (5L is the last Friday)"
+                                              : "has L, which belongs to the day fields");
+    if (size == 1 && (*name == 'H' || *name == 'h'))
+        return field_wrong(in, "has H; give the schedule a jitter instead");
+    return field_wrong(in, in->field->names == NULL ? "has letters" : "has an unknown name (three letters each)");
 }
 
-static bool take_value(struct reader *in, int *value)
+static bool take_value(struct reader *in, int *value, bool ends_range)
 {
-    bool ends_range = is_range_end(in);
-
+    if (peek(in) == '?')
+        return field_wrong(in, "has a ?, which stands alone, and only in the two day fields");
     if (!is_letter(peek(in))) {
         if (!take_number(in, value))
             return false;
     } else if (!take_name(in, value)) {
         return false;
-    } else if (ends_range && in->field->names == weekday_names && *value == 0) {
+    } else if (ends_range && is_weekday(in) && *value == 0) {
         *value = 7; /* FRI-SUN */
     }
-    if (peek(in) == 'L' || peek(in) == 'W' || peek(in) == '#')
-        return field_wrong(in, "uses L, W or #, which are not supported yet");
     if (*value < in->field->low || *value > in->field->high)
         return field_wrong(in, "is out of range");
     return true;
 }
 
-/* One entry of a list: a value, a range or `*`, the latter two with a step. */
+/* L, L-3 or LW. */
+static bool take_last_day(struct reader *in)
+{
+    int before = 0;
+
+    in->at++;
+    if (mark(in) == 'W') {
+        in->at++;
+        in->cron->last_workday = true;
+        return true;
+    }
+    if (peek(in) == '-') {
+        in->at++;
+        if (!take_number(in, &before))
+            return false;
+        if (before > 30)
+            return field_wrong(in, "goes back further than a month (L-1 to L-30)");
+    }
+    in->cron->last_days |= (uint32_t)1 << before;
+    return true;
+}
+
+static bool take_nth_weekday(struct reader *in, int weekday)
+{
+    int nth;
+
+    in->at++;
+    if (!take_number(in, &nth))
+        return false;
+    if (nth < 1 || nth > 5)
+        return field_wrong(in, "wants #1 to #5, since no month has more than five of one weekday");
+    in->cron->nth_weekdays[nth] |= (uint8_t)(1 << weekday % 7);
+    return true;
+}
+
+/* 15W, 5L or 5#2, behind the number. */
+static bool take_marked(struct reader *in, int value)
+{
+    if (mark(in) == 'W') {
+        if (!is_day(in))
+            return field_wrong(in, "has W, which belongs to the day of month");
+        in->at++;
+        in->cron->near_days |= (uint32_t)1 << value;
+        return true;
+    }
+    if (!is_weekday(in))
+        return field_wrong(in, "has L or # behind a number, which belongs to the day of week");
+    if (mark(in) == '#')
+        return take_nth_weekday(in, value);
+    in->at++;
+    in->cron->nth_weekdays[0] |= (uint8_t)(1 << value % 7);
+    return true;
+}
+
+static bool is_mark(const struct reader *in)
+{
+    return mark(in) == 'L' || mark(in) == 'W' || mark(in) == '#';
+}
+
+static bool take_range_end(struct reader *in, int low, int *high)
+{
+    in->at++;
+    if (!take_value(in, high, true))
+        return false;
+    if (is_mark(in))
+        return field_wrong(in, "has L, W or # behind a range; each stands behind a single day");
+    return *high >= low || field_wrong(in, "has a range that runs backwards (ranges do not wrap: use a list of two)");
+}
+
+/* One entry of a list: a value, a range or `*`, the latter two with a step, or a day that depends on the month. */
 static bool take_entry(struct reader *in, uint64_t *bits, bool *has_star_or_step)
 {
     int low = in->field->low, high = in->field->high, step = 1;
     bool is_single = false;
 
+    if (is_day(in) && mark(in) == 'L')
+        return take_last_day(in);
     if (peek(in) == '*') {
         in->at++;
         *has_star_or_step = true;
     } else {
-        if (!take_value(in, &low))
+        if (!take_value(in, &low, false))
             return false;
-        high = low;
+        if (is_mark(in))
+            return take_marked(in, low);
         is_single = peek(in) != '-';
-        if (!is_single) {
-            in->at++;
-            if (!take_value(in, &high))
-                return false;
-        }
+        high = low;
+        if (!is_single && !take_range_end(in, low, &high))
+            return false;
     }
-    if (high < low)
-        return field_wrong(in, "has a range that runs backwards (ranges do not wrap: use a list of two)");
     if (peek(in) == '/') {
         in->at++;
         *has_star_or_step = true;
@@ -202,15 +285,16 @@ static size_t split_fields(struct slice text, struct slice parts[FIELD_COUNT])
     return count;
 }
 
+/* Weekdays come in every month, a fifth one in February too (in some leap years), so only days of the month alone can
+ * be missing. */
 static bool can_fire(const struct cron *cron)
 {
-    if (cron->any_day || !cron->any_weekday)
+    if (cron->any_day || !cron->any_weekday || cron->last_workday)
         return true;
     for (int month = 1; month <= 12; month++)
-        if (cron->months >> month & 1)
-            for (int day = civil_month_days(2000, month); day >= 1; day--)
-                if (cron->days >> day & 1)
-                    return true;
+        for (int day = civil_month_days(2000, month); cron->months >> month & 1 && day >= 1; day--)
+            if ((cron->days | cron->near_days) >> day & 1 || cron->last_days >> (day - 1) & 1)
+                return true;
     return false;
 }
 
@@ -220,24 +304,43 @@ static bool parse_fields(const struct slice parts[FIELD_COUNT], struct cron *cro
     bool loose[FIELD_COUNT] = {false};
 
     for (int i = 0; i < FIELD_COUNT; i++) {
-        struct slice part = (i == 2 || i == 4) && slice_is(parts[i], "?") ? SLICE("*") : parts[i];
-        struct reader in = {&fields[i], part, 0, problem};
+        struct slice part = (i == DAY || i == WEEKDAY) && slice_is(parts[i], "?") ? SLICE("*") : parts[i];
+        struct reader in = {&fields[i], part, 0, cron, problem};
         if (!read_field(&in, &bits[i], &loose[i]))
             return false;
-        if (i == 2)
-            cron->any_day = slice_is(part, "*");
-        if (i == 4)
-            cron->any_weekday = slice_is(part, "*");
     }
-    cron->minutes = bits[0];
-    cron->hours = (uint32_t)bits[1];
-    cron->days = (uint32_t)bits[2];
-    cron->months = (uint32_t)bits[3];
-    cron->weekdays = (uint32_t)((bits[4] | bits[4] >> 7) & 0x7f);
-    cron->is_elapsed = loose[0] || loose[1];
+    cron->any_day = slice_is(parts[DAY], "*") || slice_is(parts[DAY], "?");
+    cron->any_weekday = slice_is(parts[WEEKDAY], "*") || slice_is(parts[WEEKDAY], "?");
+    cron->minutes = bits[MINUTE];
+    cron->hours = (uint32_t)bits[HOUR];
+    cron->days = (uint32_t)bits[DAY];
+    cron->months = (uint32_t)bits[MONTH];
+    cron->weekdays = (uint32_t)((bits[WEEKDAY] | bits[WEEKDAY] >> 7) & 0x7f);
+    cron->is_elapsed = loose[MINUTE] || loose[HOUR];
     if (!can_fire(cron))
-        return wrong(problem, "no month named here has such a day, so it would never run; write a day that exists");
+        return wrong(problem, "no month named here has such a day, so it would never run; write a day that exists, "
+                              "or L for the last one");
     return true;
+}
+
+/* "@daily" becomes its five fields; other text stays. */
+static bool expand_nickname(struct slice *text, char *problem)
+{
+    while (text->size > 0 && is_blank(text->data[0]))
+        *text = (struct slice){text->data + 1, text->size - 1};
+    while (text->size > 0 && is_blank(text->data[text->size - 1]))
+        text->size--;
+    if (text->size == 0 || text->data[0] != '@')
+        return true;
+    for (size_t i = 0; i < sizeof nicknames / sizeof *nicknames; i++)
+        if (text->size == strlen(nicknames[i].name) && strncasecmp(text->data, nicknames[i].name, text->size) == 0) {
+            *text = slice_of(nicknames[i].fields);
+            return true;
+        }
+    return wrong(problem,
+                 "there is no schedule \"%.*s\"; write @hourly, @daily, @midnight, @weekly, @monthly, @yearly or "
+                 "@annually, or five fields (every 5 minutes is */5 * * * *)",
+                 (int)(text->size > 20 ? 20 : text->size), text->data);
 }
 
 bool cron_parse(struct slice text, struct cron *cron, char problem[CRON_PROBLEM_BYTES])
@@ -248,15 +351,8 @@ bool cron_parse(struct slice text, struct cron *cron, char problem[CRON_PROBLEM_
     *cron = (struct cron){0};
     if (text.size > CRON_TEXT_MAX)
         return wrong(problem, "the schedule is longer than %d characters; write five short fields", CRON_TEXT_MAX);
-    if (text.size > 0 && text.data[0] == '@') {
-        size_t i = 0;
-        while (i < sizeof nicknames / sizeof *nicknames && !slice_is(text, nicknames[i].name))
-            i++;
-        if (i == sizeof nicknames / sizeof *nicknames)
-            return wrong(problem, "there is no schedule \"%.*s\"; write @hourly, @daily, @weekly, @monthly or @yearly",
-                         (int)(text.size > 40 ? 40 : text.size), text.data);
-        text = slice_of(nicknames[i].fields);
-    }
+    if (!expand_nickname(&text, problem))
+        return false;
     count = split_fields(text, parts);
     if (count != FIELD_COUNT)
         return wrong(problem,
@@ -264,87 +360,4 @@ bool cron_parse(struct slice text, struct cron *cron, char problem[CRON_PROBLEM_
                      "for example \"0 9 * * MON-FRI\"",
                      count);
     return parse_fields(parts, cron, problem);
-}
-
-static bool fires_on(const struct cron *cron, int64_t days)
-{
-    struct civil civil = civil_of_seconds(days * CIVIL_DAY_S);
-    bool day = cron->days >> civil.day & 1;
-    bool weekday = cron->weekdays >> civil_weekday(days) & 1;
-
-    if (!(cron->months >> civil.month & 1))
-        return false;
-    return cron->any_day || cron->any_weekday ? day && weekday : day || weekday;
-}
-
-/* Wall-clock order and instant order agree (a gap maps to its end, an overlap to its first showing), so the first wall
- * clock time that lies after `after` is the answer. */
-static int64_t next_fixed_on(const struct cron *cron, const struct zone *zone, int64_t days, int64_t after)
-{
-    for (int hour = 0; hour < 24; hour++)
-        for (int minute = 0; cron->hours >> hour & 1 && minute < 60; minute++) {
-            int64_t utc;
-            if (!(cron->minutes >> minute & 1))
-                continue;
-            utc = zone_from_local(zone, days * CIVIL_DAY_S + hour * 3600 + minute * 60).first;
-            if (utc > after)
-                return utc;
-        }
-    return INT64_MAX;
-}
-
-static int64_t next_fixed(const struct cron *cron, const struct zone *zone, int64_t after)
-{
-    int64_t today = civil_floor(after + zone_offset_at(zone, after).seconds, CIVIL_DAY_S);
-
-    /* Two days back: a zone may have skipped a whole day. */
-    for (int64_t days = today - 2; days < today + SCAN_DAYS_MAX; days++) {
-        int64_t found = fires_on(cron, days) ? next_fixed_on(cron, zone, days, after) : INT64_MAX;
-        if (found != INT64_MAX)
-            return found;
-    }
-    return INT64_MAX;
-}
-
-/* How far the local clock must run before the entry can match; 0 when it matches now. */
-static int64_t local_wait(const struct cron *cron, int64_t local)
-{
-    int64_t days = civil_floor(local, CIVIL_DAY_S), of_day = local - days * CIVIL_DAY_S;
-
-    if (!fires_on(cron, days))
-        return CIVIL_DAY_S - of_day;
-    if (!(cron->hours >> (of_day / 3600) & 1))
-        return 3600 - of_day % 3600;
-    if (of_day % 60 != 0 || !(cron->minutes >> (of_day / 60 % 60) & 1))
-        return 60 - of_day % 60;
-    return 0;
-}
-
-static int64_t next_elapsed(const struct cron *cron, const struct zone *zone, int64_t after)
-{
-    int64_t utc = after + 1, limit = after + (int64_t)SCAN_DAYS_MAX * CIVIL_DAY_S;
-
-    while (utc < limit) {
-        int64_t change = zone_next_change(zone, utc);
-        int32_t offset = zone_offset_at(zone, utc).seconds;
-
-        while (utc < change && utc < limit) {
-            int64_t wait = local_wait(cron, utc + offset);
-            if (wait == 0)
-                return utc;
-            utc += wait;
-        }
-        utc = utc < change ? utc : change;
-    }
-    return INT64_MAX;
-}
-
-int64_t cron_next(const struct cron *cron, const struct zone *zone, int64_t after_ms)
-{
-    int64_t after = civil_floor(after_ms, 1000);
-    int64_t found;
-
-    CHECK(cron->minutes != 0 && cron->hours != 0);
-    found = cron->is_elapsed ? next_elapsed(cron, zone, after) : next_fixed(cron, zone, after);
-    return found == INT64_MAX ? found : found * 1000;
 }
