@@ -60,10 +60,11 @@ struct calendar_channel {
     size_t holiday_count;
 };
 
-/* Opens a channel from checked texts: cron expressions, and days as schedule_days_read() takes them. False when one of
- * them or the zone cannot be read; the channel is closed then. */
-bool calendar_channel_open(struct calendar_channel *channel, const char *name, const char *zone,
-                           char *const *slots, size_t slot_count);
+/* Opens a channel of capacity 1 without holidays from checked cron expressions. False when one of them or the zone
+ * cannot be read; the channel is closed then. */
+bool calendar_channel_open(struct calendar_channel *channel, const char *name, const char *zone, char *const *slots,
+                           size_t slot_count);
+/* Gives it its holidays, days as schedule_days_read() takes them; once. False, and closed, when one cannot be read. */
 bool calendar_channel_holidays(struct calendar_channel *channel, char *const *days, size_t day_count);
 void calendar_channel_close(struct calendar_channel *channel);
 
@@ -121,7 +122,8 @@ struct calendar_span {
 /* The week (from Monday) or month that a day lies in. */
 struct calendar_span calendar_week_of(int64_t day);
 struct calendar_span calendar_month_of(int64_t day);
-/* When a local day begins in the channel's zone. */
+/* The local day that a moment lies in, and when a local day begins, in the channel's zone. */
+int64_t calendar_day_of(const struct calendar_channel *channel, int64_t at_ms);
 int64_t calendar_day_begin(const struct calendar_channel *channel, int64_t day);
 /* "2026-11-22T09:00:00+01:00" in the channel's zone. */
 void calendar_print_at(struct buffer *into, const struct calendar_channel *channel, int64_t at_ms);
