@@ -1,33 +1,53 @@
 // SPDX-License-Identifier: MIT
-#include "actors/common/step_event.h"
-#include "actors/scheduler/state.h"
+#include "actors/scheduler/ask.h"
 #include "proto/check.h"
+#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
-enum { RUNS_DEFAULT = 20, RUNS_MAX = 1000 };
+typedef void ask_function(struct scheduler *scheduler, struct ask *ask);
 
-static void answer(struct scheduler *scheduler, uint64_t ticket, enum error error, json_t *body)
+static ask_function *const functions[COMMAND_COUNT] = {
+    [COMMAND_JOB_CANCEL] = ask_job_cancel,
+    [COMMAND_WORKFLOWS] = ask_workflows,
+    [COMMAND_WORKFLOW_RUN] = ask_workflow_run,
+    [COMMAND_WORKFLOW_RELOAD] = ask_workflow_reload,
+    [COMMAND_RUNS] = ask_runs,
+    [COMMAND_RUN_SHOW] = ask_run_show,
+    [COMMAND_RUN_CANCEL] = ask_run_cancel,
+    [COMMAND_RUN_REPLAY] = ask_run_replay,
+    [COMMAND_RUN_DIFF] = ask_run_diff,
+    [COMMAND_SCHEDULES] = ask_schedules,
+    [COMMAND_CALENDAR] = ask_calendar,
+    [COMMAND_CALENDAR_DRAFTS] = ask_calendar_drafts,
+    [COMMAND_CALENDAR_ADD] = ask_calendar_add,
+    [COMMAND_CALENDAR_MOVE] = ask_calendar_move,
+    [COMMAND_CALENDAR_EDIT] = ask_calendar_edit,
+    [COMMAND_CALENDAR_REMOVE] = ask_calendar_remove,
+    [COMMAND_CALENDAR_EXPORT] = ask_calendar_export,
+    [COMMAND_CALENDAR_IMPORT] = ask_calendar_import,
+    [COMMAND_APPROVALS] = ask_approvals,
+    [COMMAND_APPROVAL_SHOW] = ask_approval_show,
+    [COMMAND_APPROVE] = ask_approval_decide,
+    [COMMAND_REJECT] = ask_approval_decide,
+    [COMMAND_APPROVAL_EDIT] = ask_approval_decide,
+    [COMMAND_APPROVAL_LATER] = ask_approval_decide,
+    [COMMAND_EXPERIMENTS] = ask_experiments,
+    [COMMAND_EXPERIMENT_SHOW] = ask_experiment_show,
+};
+
+/* ---- arguments ---- */
+
+struct slice ask_text(const struct ask *ask, const char *name)
 {
-    struct buffer text = {NULL, 0, 0};
-
-    json_write(&text, body);
-    CHECK(send_command_done(scheduler->actor, ACTOR_SUPERVISOR,
-                            &(struct msg_command_done){ticket, error, buffer_slice(&text)}) == ERROR_OK);
-    buffer_free(&text);
-    json_decref(body);
+    return json_text_at(ask->arguments, name);
 }
 
-static void answer_error(struct scheduler *scheduler, uint64_t ticket, enum error error)
+int64_t ask_number(const struct ask *ask, const char *name, int64_t otherwise)
 {
-    answer(scheduler, ticket, error, json_pack("{s:s}", "message", error_doc(error)));
-}
-
-static json_int_t number_or(const json_t *arguments, const char *name, json_int_t otherwise)
-{
-    const json_t *value = json_object_get(arguments, name);
-    struct slice text = json_text_at(arguments, name);
-    json_int_t number = 0;
+    const json_t *value = json_object_get(ask->arguments, name);
+    struct slice text = ask_text(ask, name);
+    int64_t number = 0;
 
     if (json_is_integer(value))
         return json_integer_value(value);
@@ -36,170 +56,152 @@ static json_int_t number_or(const json_t *arguments, const char *name, json_int_
     return text.size > 0 ? number : otherwise;
 }
 
-static struct pending *pending_by_ticket(struct scheduler *scheduler, uint64_t ticket)
+bool ask_flag(const struct ask *ask, const char *name)
+{
+    return json_is_true(json_object_get(ask->arguments, name));
+}
+
+/* ---- the answer ---- */
+
+static void send_answer(struct scheduler *scheduler, uint64_t command_ticket, enum error error, json_t *body)
+{
+    struct buffer text = {NULL, 0, 0};
+
+    json_write(&text, body);
+    CHECK(send_command_done(scheduler->actor, ACTOR_SUPERVISOR,
+                            &(struct msg_command_done){command_ticket, error, buffer_slice(&text)}) == ERROR_OK);
+    buffer_free(&text);
+    json_decref(body);
+}
+
+static void ask_end(struct scheduler *scheduler, struct ask *ask, enum error error, json_t *body)
+{
+    send_answer(scheduler, ask->command_ticket, error, body);
+    json_decref(ask->arguments);
+    json_decref(ask->state);
+    *ask = (struct ask){0};
+}
+
+void ask_done(struct scheduler *scheduler, struct ask *ask, json_t *body)
+{
+    ask_end(scheduler, ask, ERROR_OK, body);
+}
+
+void ask_refuse(struct scheduler *scheduler, struct ask *ask, enum error error, const char *format, ...)
+{
+    char text[1200];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    text_end_whole(text);
+    ask_end(scheduler, ask, error, json_pack("{s:s}", "message", text));
+}
+
+/* ---- the conversation ---- */
+
+void ask_read(struct scheduler *scheduler, struct ask *ask, const struct msg_read *read,
+              void (*on_page)(struct scheduler *, struct ask *, const struct msg_page *))
+{
+    struct msg_read asked = *read;
+
+    asked.ticket = actor_ticket(scheduler->actor);
+    if (store_read(scheduler->actor, &asked) != ERROR_OK) {
+        ask_refuse(scheduler, ask, ERROR_FULL, "the store has too much to do; try again");
+        return;
+    }
+    ask->ticket = asked.ticket;
+    ask->on_page = on_page;
+}
+
+void ask_commit(struct scheduler *scheduler, struct ask *ask, const struct buffer *ops,
+                void (*on_committed)(struct scheduler *, struct ask *, const struct msg_committed *))
+{
+    uint64_t ticket = actor_ticket(scheduler->actor);
+
+    if (store_commit(scheduler->actor, ticket, ops) != ERROR_OK) {
+        ask_refuse(scheduler, ask, ERROR_FULL, "the store has too much to do; try again");
+        return;
+    }
+    ask->ticket = ticket;
+    ask->on_committed = on_committed;
+}
+
+static struct ask *ask_by_ticket(struct scheduler *scheduler, uint64_t ticket)
 {
     for (size_t i = 0; i < ASKS_MAX; i++)
-        if (scheduler->pending[i].ticket == ticket)
-            return &scheduler->pending[i];
+        if (scheduler->asks[i].command_ticket != 0 && scheduler->asks[i].ticket == ticket)
+            return &scheduler->asks[i];
     return NULL;
 }
 
-static struct msg_read read_of(enum command_id command, const json_t *arguments)
+bool ask_on_page(struct scheduler *scheduler, const struct msg_page *msg)
 {
-    json_int_t limit = number_or(arguments, "limit", RUNS_DEFAULT);
-    bool sieves = json_text_at(arguments, "workflow").size > 0;
+    struct ask *ask = ask_by_ticket(scheduler, msg->ticket);
 
-    if (command == COMMAND_RUNS)
-        return (struct msg_read){.what = READ_RUNS,
-                                 .limit = limit < 1                    ? 1
-                                          : limit > RUNS_MAX || sieves ? RUNS_MAX
-                                                                       : (uint64_t)limit};
-    return (struct msg_read){.what = command == COMMAND_JOB_CANCEL ? READ_JOB : READ_RUN,
-                             .id = (uint64_t)number_or(arguments, "id", 0),
-                             .limit = 1};
+    if (ask == NULL)
+        return false;
+    CHECK(ask->on_page != NULL);
+    void (*on_page)(struct scheduler *, struct ask *, const struct msg_page *) = ask->on_page;
+    ask->ticket = 0;
+    ask->on_page = NULL;
+    if (msg->error == ERROR_OK || msg->error == ERROR_NOT_FOUND)
+        on_page(scheduler, ask, msg);
+    else
+        ask_refuse(scheduler, ask, msg->error, "%s", error_doc(msg->error));
+    return true;
+}
+
+static bool is_about_content(enum error error)
+{
+    return error == ERROR_OK || error == ERROR_HELD || error == ERROR_CONFLICT || error == ERROR_INVALID ||
+           error == ERROR_NOT_FOUND || error == ERROR_FULL;
+}
+
+bool ask_on_committed(struct scheduler *scheduler, const struct msg_committed *msg)
+{
+    struct ask *ask = ask_by_ticket(scheduler, msg->ticket);
+
+    if (ask == NULL)
+        return false;
+    CHECK(ask->on_committed != NULL);
+    void (*on_committed)(struct scheduler *, struct ask *, const struct msg_committed *) = ask->on_committed;
+    ask->ticket = 0;
+    ask->on_committed = NULL;
+    if (is_about_content(msg->error))
+        on_committed(scheduler, ask, msg);
+    else
+        ask_refuse(scheduler, ask, msg->error, "%s", error_doc(msg->error));
+    return true;
 }
 
 void ask_command(struct scheduler *scheduler, const struct msg_command *msg)
 {
     struct json_problem problem;
-    json_t *arguments = json_read(msg->arguments, &problem);
-    struct msg_read read = read_of((enum command_id)msg->command, arguments);
-    struct slice workflow = json_text_at(arguments, "workflow");
-    struct pending *pending = pending_by_ticket(scheduler, 0);
+    struct ask *ask = NULL;
 
-    CHECK(msg->command == COMMAND_RUNS || msg->command == COMMAND_RUN_SHOW || msg->command == COMMAND_JOB_CANCEL);
-    read.ticket = actor_ticket(scheduler->actor);
-    if (workflow.size > WORKFLOW_NAME_MAX)
-        answer_error(scheduler, msg->ticket, ERROR_NOT_FOUND);
-    else if (pending == NULL || store_read(scheduler->actor, &read) != ERROR_OK)
-        answer_error(scheduler, msg->ticket, ERROR_FULL);
-    else {
-        *pending = (struct pending){read.ticket, msg->ticket, (enum command_id)msg->command, ""};
-        snprintf(pending->workflow, sizeof(pending->workflow), "%.*s", (int)workflow.size,
-                 workflow.size ? workflow.data : "");
-    }
-    json_decref(arguments);
-}
-
-static json_t *runs_json(const struct pending *pending, const struct msg_page *msg)
-{
-    json_t *list = json_array();
-    struct wire wire = wire_over(msg->rows);
-    struct record_run_entry entry;
-
-    for (uint64_t i = 0; i < msg->count && record_take_run_entry(&wire, &entry); i++) {
-        if (pending->workflow[0] != '\0' && !slice_is(entry.workflow, pending->workflow))
-            continue;
-        const char *state = entry.state < RUN_STATE_COUNT ? run_state_name((enum run_state)entry.state) : "unknown";
-        json_array_append_new(list, json_pack("{s:I, s:s%, s:s, s:I}", "run", (json_int_t)entry.run, "workflow",
-                                              entry.workflow.size ? entry.workflow.data : "", entry.workflow.size,
-                                              "state", state, "changed_ms", (json_int_t)entry.changed_ms));
-    }
-    return json_pack("{s:o}", "runs", list);
-}
-
-static void show_run(struct scheduler *scheduler, const struct pending *pending, const struct msg_page *msg)
-{
-    struct wire wire = wire_over(msg->rows);
-    struct record_run_entry entry;
-    struct run run = {0};
-
-    if (!record_take_run_entry(&wire, &entry) || entry.state >= RUN_STATE_COUNT || !run_read(&run, entry.record)) {
-        answer_error(scheduler, pending->command_ticket, ERROR_CORRUPT);
+    CHECK(msg->command < COMMAND_COUNT && functions[msg->command] != NULL);
+    for (size_t i = 0; i < ASKS_MAX && ask == NULL; i++)
+        if (scheduler->asks[i].command_ticket == 0)
+            ask = &scheduler->asks[i];
+    if (ask == NULL || scheduler->is_quiescing) {
+        send_answer(scheduler, msg->ticket, ask == NULL ? ERROR_FULL : ERROR_SHUTDOWN,
+                    json_pack("{s:s}", "message", error_doc(ask == NULL ? ERROR_FULL : ERROR_SHUTDOWN)));
         return;
     }
-    run.id = entry.run;
-    run.state = (enum run_state)entry.state;
-    answer(scheduler, pending->command_ticket, ERROR_OK, run_show(&run, entry.workflow));
-    run_fini(&run);
+    *ask = (struct ask){.command_ticket = msg->ticket,
+                        .command = (enum command_id)msg->command,
+                        .arguments = json_read(msg->arguments, &problem)};
+    functions[msg->command](scheduler, ask);
 }
 
-/* ---- job cancel ---- */
-
-static void answer_cancel(struct scheduler *scheduler, const struct pending *pending, enum error error)
+/* The supervisor's own deadline answers for what is not answered any more. */
+void asks_stop(struct scheduler *scheduler)
 {
-    static const char *const messages[ERROR_COUNT] = {
-        [ERROR_NOT_FOUND] = "no such job: it is done, or never was",
-        [ERROR_HELD] = "the job is being worked on",
-    };
-
-    if (error == ERROR_OK)
-        answer(scheduler, pending->command_ticket, ERROR_OK, json_pack("{s:b}", "done", 1));
-    else
-        answer(scheduler, pending->command_ticket, error,
-               json_pack("{s:s}", "message", messages[error] ? messages[error] : error_doc(error)));
-}
-
-/* The step that waits for this job. When the event of a step's end is withdrawn itself, the step ends by it all the
- * same; an alarm is no end of anything. */
-static bool ended_step(const struct record_job_view *job, struct payload_step_done *done)
-{
-    struct payload payload;
-
-    *done = (struct payload_step_done){.run = job->run,
-                                       .step = job->step,
-                                       .job = job->id,
-                                       .error = ERROR_CANCELLED,
-                                       .result = SLICE("null"),
-                                       .detail = SLICE("withdrawn by a person")};
-    if (job->run == 0 || !slice_is(job->queue, "flow"))
-        return job->run != 0;
-    if (!payload_take(job->payload, &payload) || payload.id != PAYLOAD_STEP_DONE)
-        return false;
-    done->job = payload.step_done.job;
-    return true;
-}
-
-/* The commit under way, or why there is none. */
-static enum error cancel_job(struct scheduler *scheduler, struct pending *pending, const struct msg_page *msg)
-{
-    struct wire wire = wire_over(msg->rows);
-    struct buffer ops = {NULL, 0, 0};
-    struct record_job_view job;
-    struct payload_step_done done;
-
-    if (!record_take_job_view(&wire, &job))
-        return ERROR_CORRUPT;
-    if (job.state == JOB_LEASED)
-        return ERROR_HELD;
-    op_put_cancel(&ops, &(struct op_cancel){job.id});
-    if (ended_step(&job, &done))
-        step_event_put(&ops, &done);
-    pending->ticket = actor_ticket(scheduler->actor);
-    enum error error = store_commit(scheduler->actor, pending->ticket, &ops);
-    buffer_free(&ops);
-    return error;
-}
-
-bool ask_on_committed(struct scheduler *scheduler, const struct msg_committed *msg)
-{
-    struct pending *pending = pending_by_ticket(scheduler, msg->ticket);
-
-    if (pending == NULL)
-        return false;
-    answer_cancel(scheduler, pending, msg->error);
-    *pending = (struct pending){0};
-    return true;
-}
-
-bool ask_on_page(struct scheduler *scheduler, const struct msg_page *msg)
-{
-    struct pending *pending = pending_by_ticket(scheduler, msg->ticket);
-    enum error error = msg->error;
-
-    if (pending == NULL)
-        return false;
-    if (pending->command == COMMAND_JOB_CANCEL) {
-        error = error == ERROR_OK ? cancel_job(scheduler, pending, msg) : error;
-        if (error == ERROR_OK)
-            return true;
-        answer_cancel(scheduler, pending, error);
-    } else if (error != ERROR_OK)
-        answer_error(scheduler, pending->command_ticket, error);
-    else if (pending->command == COMMAND_RUNS)
-        answer(scheduler, pending->command_ticket, ERROR_OK, runs_json(pending, msg));
-    else
-        show_run(scheduler, pending, msg);
-    *pending = (struct pending){0};
-    return true;
+    for (size_t i = 0; i < ASKS_MAX; i++) {
+        json_decref(scheduler->asks[i].arguments);
+        json_decref(scheduler->asks[i].state);
+    }
+    free(scheduler->asks);
 }
