@@ -1,293 +1,476 @@
 // SPDX-License-Identifier: MIT
-#include "actors/scheduler/advance.h"
-#include "actors/scheduler/local.h"
+#include "flow/run/machine.h"
+#include "flow/run/machine_priv.h"
+#include "flow/run/machine_walk.h"
+#include "proto/check.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { TASK_PRIORITY = 4, ALARM_PRIORITY = 2 };
+/* Room that the end of a commit needs: the run, who waits for it, and what follows it. */
+enum { OPS_RESERVE = 80, IDS_RESERVE = 8 };
 
-static void fail_by(struct advance *advance, json_t *step, const struct text_problem *problem)
+/* ---- what expressions see ---- */
+
+static void scope_fini(struct machine_scope *scope)
+{
+    json_decref(scope->vars);
+    scope->vars = NULL;
+}
+
+/* Inside a for_each, steps.ID is this item's. */
+static void show_items_steps(const struct machine *machine, const struct machine_scope *scope, json_t *steps)
+{
+    for (size_t i = 0; i < machine->workflow->all_count; i++) {
+        const struct workflow_step *definition = machine->workflow->all[i];
+        char instance[RECORD_INSTANCE_MAX + 1];
+        snprintf(instance, sizeof(instance), "%s%s", definition->id, scope->suffix);
+        json_t *entry = run_step(machine->run, instance, false);
+        if (entry != NULL)
+            json_object_set_new(steps, definition->id, run_step_view(entry));
+    }
+}
+
+const json_t *machine_vars(struct machine *machine, struct machine_scope *scope)
+{
+    if (scope->vars != NULL)
+        return scope->vars;
+    if (scope->outer == NULL) {
+        scope->vars = run_vars(machine->run, machine->shop, machine->now_ms);
+        return scope->vars;
+    }
+    const json_t *outer = machine_vars(machine, scope->outer);
+    json_t *steps = json_copy(json_object_get(outer, "steps"));
+    scope->vars = json_copy((json_t *)outer);
+    show_items_steps(machine, scope, steps);
+    json_object_set_new(scope->vars, "steps", steps);
+    json_object_set(scope->vars, scope->each->item, scope->item);
+    json_object_set_new(scope->vars, "index", json_integer((json_int_t)scope->index));
+    return scope->vars;
+}
+
+/* The entry of a step has changed: expressions of later steps see it. */
+static void tell(const struct machine_step *step)
+{
+    if (step->scope->vars != NULL)
+        json_object_set_new(json_object_get(step->scope->vars, "steps"), step->definition->id,
+                            run_step_view(step->entry));
+}
+
+/* ---- how a step ends ---- */
+
+void machine_end(struct machine *machine, struct machine_step *step, const char *state, json_t *result)
+{
+    json_object_set_new(step->entry, "result", result != NULL ? result : json_null());
+    json_object_del(step->entry, "items");
+    run_step_set(step->entry, state, machine->now_ms);
+    tell(step);
+}
+
+static json_t *cut_text(struct slice text)
+{
+    struct slice cut = {text.data, text.size > RECORD_TEXT_MAX ? RECORD_TEXT_MAX : text.size};
+
+    while (cut.size > 0 && !slice_is_utf8(cut))
+        cut.size--;
+    return json_stringn(cut.size ? cut.data : "", cut.size);
+}
+
+static void set_failed(struct machine *machine, struct machine_step *step)
+{
+    run_step_set(step->entry, "failed", machine->now_ms);
+    tell(step);
+}
+
+/* A mistake in the definition, or what its data made of it: no `else` hides it. */
+void machine_fail_expression(struct machine *machine, struct machine_step *step, const struct text_problem *problem)
 {
     char text[800];
 
     text_problem_print(problem, text, sizeof(text));
-    if (step != NULL) {
-        run_step_set(step, "failed", advance->now_ms);
-        json_object_set_new(step, "error", json_string(error_name(ERROR_EXPRESSION)));
-    }
-    run_fail(advance->run, ERROR_EXPRESSION, text, advance->now_ms);
+    json_object_set_new(step->entry, "error", json_string(error_name(ERROR_EXPRESSION)));
+    json_object_set_new(step->entry, "text", cut_text(slice_of(text)));
+    set_failed(machine, step);
 }
 
-static void step_ended(struct advance *advance, json_t *step, const char *state, json_t *result)
+static void take_else(struct machine *machine, struct machine_step *step)
 {
-    run_step_set(step, state, advance->now_ms);
-    json_object_set_new(step, "result", result);
-    json_object_set_new(advance->run->record, "at",
-                        json_integer(json_integer_value(json_object_get(advance->run->record, "at")) + 1));
-}
-
-/* ---- worker steps ---- */
-
-static const char *unknown_name(enum on_unknown on_unknown)
-{
-    return on_unknown == UNKNOWN_RESEND ? "resend" : on_unknown == UNKNOWN_DROP ? "drop" : "ask";
-}
-
-static uint64_t put_job(struct advance *advance, struct op_push *push, const struct buffer *payload)
-{
-    push->id = (*advance->ids)++;
-    push->content_type = SLICE(PAYLOAD_CONTENT_TYPE);
-    push->payload = buffer_slice(payload);
-    push->run = advance->run->id;
-    op_put_push(advance->ops, push);
-    advance->op_count++;
-    return push->id;
-}
-
-static uint64_t put_task(struct advance *advance, const struct workflow_step *definition, const json_t *inputs)
-{
-    struct buffer payload = {NULL, 0, 0}, input = {NULL, 0, 0};
-    char gate[NAME_BYTES_MAX + 1];
-
-    json_write(&input, inputs);
-    payload_put_task(&payload, &(struct payload_task){.run = advance->run->id,
-                                                      .step = slice_of(definition->id),
-                                                      .skill = slice_of(definition->skill->name),
-                                                      .mode = SLICE("live"),
-                                                      .input = buffer_slice(&input),
-                                                      .attempts_max = definition->attempts_max,
-                                                      .first_ms = definition->retry_first_ms,
-                                                      .max_ms = definition->retry_max_ms,
-                                                      .timeout_ms = definition->timeout_ms,
-                                                      .on_unknown = slice_of(unknown_name(definition->on_unknown))});
-    snprintf(gate, sizeof(gate), "%s/default", definition->skill->gate);
-    uint64_t id = put_job(advance,
-                          &(struct op_push){.queue = slice_of(skill_queue(definition->skill)),
-                                            .priority = TASK_PRIORITY,
-                                            .gate = slice_of(gate),
-                                            .step = slice_of(definition->id)},
-                          &payload);
-    buffer_free(&payload);
-    buffer_free(&input);
-    return id;
-}
-
-/* Not under the run's own key: an alarm lies in wait for long, and nothing of the run may wait behind it. */
-static uint64_t put_alarm(struct advance *advance, const struct workflow_step *definition, uint64_t job)
-{
-    struct buffer payload = {NULL, 0, 0};
-
-    payload_put_alarm(&payload,
-                      &(struct payload_alarm){.run = advance->run->id, .step = slice_of(definition->id), .job = job});
-    uint64_t id = put_job(advance,
-                          &(struct op_push){.queue = SLICE("flow"),
-                                            .priority = ALARM_PRIORITY,
-                                            .due_ms = advance->now_ms + definition->unreachable_after_ms,
-                                            .step = slice_of(definition->id)},
-                          &payload);
-    buffer_free(&payload);
-    return id;
-}
-
-/* Shadow: what would have gone out is kept to be looked at; the run goes on with `else`, the only result there is. */
-static bool shadow_step(struct advance *advance, const struct workflow_step *definition, const json_t *vars,
-                        json_t *step, const json_t *inputs, struct text_problem *problem)
-{
+    struct text_problem problem;
     json_t *result = NULL;
-    struct buffer text = {NULL, 0, 0};
 
-    if (definition->otherwise == NULL)
-        result = json_object();
-    else if (!workflow_render_otherwise(advance->engine, advance->workflow, definition, vars, &result, problem))
-        return false;
-    json_write(&text, inputs);
-    if (text.size <= RECORD_RESULT_MAX)
-        json_object_set_new(step, "input", json_deep_copy(inputs));
-    buffer_free(&text);
-    step_ended(advance, step, "shadow", result);
-    return true;
+    if (step->definition->otherwise_steps != NULL) {
+        json_object_set_new(step->entry, "in_else", json_true());
+        run_step_set(step->entry, "running", machine->now_ms);
+        tell(step);
+    } else if (workflow_render_otherwise(machine->engine, machine->workflow, step->definition,
+                                         machine_vars(machine, step->scope), &result, &problem))
+        machine_end(machine, step, "else", result);
+    else
+        machine_fail_expression(machine, step, &problem);
 }
 
-static void wait_for_worker(struct advance *advance, const struct workflow_step *definition, json_t *step,
-                            const json_t *inputs)
+void machine_fail(struct machine *machine, struct machine_step *step, enum error error, struct slice detail)
 {
-    uint64_t job = put_task(advance, definition, inputs);
+    json_object_set_new(step->entry, "error", json_string(error_name(error)));
+    if (detail.size > 0)
+        json_object_set_new(step->entry, "text", cut_text(detail));
+    tell(step);
+    if (step->definition->otherwise == NULL && step->definition->otherwise_steps == NULL) {
+        set_failed(machine, step);
+        return;
+    }
+    machine->else_error = error;
+    take_else(machine, step);
+}
 
-    run_step_set(step, "waiting", advance->now_ms);
-    json_object_set_new(step, "job", json_integer((json_int_t)job));
-    if (definition->otherwise != NULL && definition->unreachable_after_ms > 0)
-        json_object_set_new(step, "alarm", json_integer((json_int_t)put_alarm(advance, definition, job)));
+/* ---- blocks ---- */
+
+static struct machine_step step_at(const struct machine *machine, const struct workflow_step *definition,
+                                   struct machine_scope *scope)
+{
+    struct machine_step step = {.definition = definition, .scope = scope};
+
+    CHECK((size_t)snprintf(step.instance, sizeof(step.instance), "%s%s", definition->id, scope->suffix) <
+          sizeof(step.instance));
+    step.entry = run_step(machine->run, step.instance, false);
+    return step;
+}
+
+static bool must_stop(const struct machine *machine)
+{
+    return machine->is_wanting || machine->is_full || machine->run->state != RUN_OPEN;
+}
+
+static enum walked walk_block(struct machine *machine, const struct workflow_block *block, struct machine_scope *scope)
+{
+    for (size_t i = 0; i < block->step_count; i++) {
+        enum walked walked = walk_step(machine, &block->steps[i], scope);
+        if (walked != WALK_ENDED)
+            return walked;
+    }
+    return WALK_ENDED;
+}
+
+/* The result of a block is its last step's. */
+static json_t *block_result(const struct machine *machine, const struct workflow_block *block,
+                            struct machine_scope *scope)
+{
+    if (block->step_count == 0)
+        return json_null();
+    struct machine_step last = step_at(machine, &block->steps[block->step_count - 1], scope);
+    json_t *result = json_object_get(last.entry, "result");
+    return result != NULL ? json_incref(result) : json_null();
+}
+
+/* The failed step of a block: the one that its walk stopped at. */
+static json_t *failed_entry(const struct machine *machine, const struct workflow_block *block,
+                            struct machine_scope *scope, char *instance)
+{
+    for (size_t i = 0; i < block->step_count; i++) {
+        struct machine_step step = step_at(machine, &block->steps[i], scope);
+        if (step.entry != NULL && run_step_is(step.entry, "failed")) {
+            struct slice origin = json_text_at(step.entry, "failed");
+            snprintf(instance, RECORD_INSTANCE_MAX + 1, "%.*s",
+                     (int)(origin.size ? origin.size : strlen(step.instance)),
+                     origin.size ? origin.data : step.instance);
+            return step.entry;
+        }
+    }
+    return NULL;
+}
+
+static struct machine_scope scope_of_item(struct machine_scope *outer, const struct machine_step *each, size_t index)
+{
+    struct machine_scope scope = {.outer = outer,
+                                  .each = each->definition,
+                                  .item = json_array_get(json_object_get(each->entry, "items"), index),
+                                  .index = index};
+
+    snprintf(scope.suffix, sizeof(scope.suffix), "%s%s%zu", outer->suffix, outer->suffix[0] ? "." : "#", index);
+    return scope;
+}
+
+static enum walked combine(bool waits, bool failed)
+{
+    return waits ? WALK_WAITS : failed ? WALK_FAILED : WALK_ENDED;
+}
+
+static enum walked walk_parallel(struct machine *machine, const struct machine_step *step)
+{
+    bool waits = false, failed = false;
+
+    for (size_t i = 0; i < step->definition->block_count; i++) {
+        enum walked walked = walk_block(machine, &step->definition->blocks[i], step->scope);
+        waits = waits || walked == WALK_WAITS;
+        failed = failed || walked == WALK_FAILED;
+    }
+    return combine(waits, failed);
+}
+
+static enum walked walk_items(struct machine *machine, const struct machine_step *step)
+{
+    size_t count = json_array_size(json_object_get(step->entry, "items")), open = 0;
+    bool failed = false;
+
+    for (size_t i = 0; i < count && open < step->definition->at_once; i++) {
+        struct machine_scope scope = scope_of_item(step->scope, step, i);
+        enum walked walked = walk_block(machine, step->definition->blocks, &scope);
+        scope_fini(&scope);
+        open += walked == WALK_WAITS;
+        failed = failed || walked == WALK_FAILED;
+    }
+    return combine(open > 0, failed);
+}
+
+/* The block that a switch chose when it began, or NULL when none fitted. */
+static const struct workflow_block *chosen_block(const struct machine_step *step)
+{
+    const json_t *index = json_object_get(step->entry, "block");
+    json_int_t block = json_is_integer(index) ? json_integer_value(index) : -1;
+
+    return block >= 0 && (size_t)block < step->definition->block_count ? &step->definition->blocks[block] : NULL;
+}
+
+static enum walked walk_blocks(struct machine *machine, const struct machine_step *step)
+{
+    const struct workflow_block *chosen;
+
+    switch (step->definition->kind) {
+    case NODE_PARALLEL:
+        return walk_parallel(machine, step);
+    case NODE_EACH:
+        return walk_items(machine, step);
+    case NODE_SWITCH:
+        chosen = chosen_block(step);
+        return chosen != NULL ? walk_block(machine, chosen, step->scope) : WALK_ENDED;
+    case NODE_DO:
+        return walk_block(machine, step->definition->blocks, step->scope);
+    case NODE_SKILL:
+        break;
+    }
+    CHECK(false);
+    return WALK_FAILED;
+}
+
+/* ---- the end of a step with steps inside ---- */
+
+static json_t *items_result(struct machine *machine, const struct machine_step *step)
+{
+    size_t count = json_array_size(json_object_get(step->entry, "items"));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++) {
+        struct machine_scope scope = scope_of_item(step->scope, step, i);
+        json_array_append_new(list, block_result(machine, step->definition->blocks, &scope));
+    }
+    return list;
+}
+
+static json_t *inner_result(struct machine *machine, const struct machine_step *step)
+{
+    const struct workflow_step *definition = step->definition;
+    const struct workflow_block *chosen;
+    json_t *result;
+
+    switch (definition->kind) {
+    case NODE_PARALLEL:
+        result = json_object();
+        for (size_t i = 0; i < definition->block_count; i++)
+            json_object_set_new(result, definition->blocks[i].name,
+                                block_result(machine, &definition->blocks[i], step->scope));
+        return result;
+    case NODE_EACH:
+        return items_result(machine, step);
+    case NODE_SWITCH:
+        chosen = chosen_block(step);
+        return json_pack("{s:s?, s:o}", "case", chosen != NULL ? chosen->name : NULL, "result",
+                         chosen != NULL ? block_result(machine, chosen, step->scope) : json_null());
+    default:
+        return block_result(machine, definition->blocks, step->scope);
+    }
+}
+
+/* The first failed step in the order of the text is the one that is told. */
+static json_t *find_failure(struct machine *machine, const struct machine_step *step, char *instance)
+{
+    const struct workflow_step *definition = step->definition;
+    json_t *failed = NULL;
+
+    if (definition->kind == NODE_EACH) {
+        size_t count = json_array_size(json_object_get(step->entry, "items"));
+        for (size_t i = 0; i < count && failed == NULL; i++) {
+            struct machine_scope scope = scope_of_item(step->scope, step, i);
+            failed = failed_entry(machine, definition->blocks, &scope, instance);
+        }
+        return failed;
+    }
+    for (size_t i = 0; i < definition->block_count && failed == NULL; i++)
+        failed = failed_entry(machine, &definition->blocks[i], step->scope, instance);
+    return failed;
+}
+
+static enum walked walked_of(const struct machine *machine, const struct machine_step *step)
+{
+    if (must_stop(machine) || run_step_is(step->entry, "waiting") || run_step_is(step->entry, "running"))
+        return WALK_WAITS;
+    return run_step_is(step->entry, "failed") ? WALK_FAILED : WALK_ENDED;
+}
+
+/* Its error is that of the step that failed. */
+static void fail_by(struct machine *machine, struct machine_step *step, json_t *failed, const char *instance,
+                    bool may_take_else)
+{
+    static const char *const told[] = {"error", "text"};
+
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        if (json_object_get(failed, told[i]) != NULL)
+            json_object_set(step->entry, told[i], json_object_get(failed, told[i]));
+    json_object_set_new(step->entry, "failed", json_string(instance));
+    tell(step);
+    bool is_mistake = slice_is(json_text_at(failed, "error"), error_name(ERROR_EXPRESSION));
+    bool has_else = step->definition->otherwise != NULL || step->definition->otherwise_steps != NULL;
+    if (may_take_else && has_else && !is_mistake) {
+        if (machine->else_error == ERROR_OK)
+            machine->else_error = ERROR_FAILED;
+        take_else(machine, step);
+    } else
+        set_failed(machine, step);
+}
+
+static enum walked walk_else(struct machine *machine, struct machine_step *step)
+{
+    const struct workflow_block *block = step->definition->otherwise_steps;
+    enum walked walked = walk_block(machine, block, step->scope);
+    char instance[RECORD_INSTANCE_MAX + 1] = "";
+
+    if (walked == WALK_WAITS)
+        return WALK_WAITS;
+    if (walked == WALK_ENDED)
+        machine_end(machine, step, "else", block_result(machine, block, step->scope));
+    else
+        fail_by(machine, step, failed_entry(machine, block, step->scope, instance), instance, false);
+    return walked_of(machine, step);
+}
+
+enum walked walk_inside(struct machine *machine, struct machine_step *step)
+{
+    char instance[RECORD_INSTANCE_MAX + 1] = "";
+
+    if (json_is_true(json_object_get(step->entry, "in_else")))
+        return walk_else(machine, step);
+    enum walked walked = walk_blocks(machine, step);
+    if (walked == WALK_WAITS || must_stop(machine))
+        return WALK_WAITS;
+    if (walked == WALK_ENDED) {
+        machine_end(machine, step, "done", inner_result(machine, step));
+        return WALK_ENDED;
+    }
+    json_t *failed = find_failure(machine, step, instance);
+    fail_by(machine, step, failed, instance, true);
+    if (run_step_is(step->entry, "running"))
+        return walk_else(machine, step);
+    return walked_of(machine, step);
 }
 
 /* ---- one step ---- */
 
-static bool is_live(const struct advance *advance)
+static bool is_budget_spent(struct machine *machine)
 {
-    return slice_is(json_text_at(advance->run->record, "mode"), "live");
+    if (machine->steps_begun >= MACHINE_STEPS_MAX || machine->op_count + OPS_RESERVE > MACHINE_OPS_MAX ||
+        machine->ids_left < IDS_RESERVE)
+        machine->is_full = true;
+    return machine->is_full;
 }
 
-static void local_step(struct advance *advance, const struct workflow_step *definition, const json_t *inputs,
-                       json_t *step)
+static enum walked begin(struct machine *machine, struct machine_step *step)
 {
-    char problem[600];
-    json_t *result = NULL;
-    enum error error = local_do(advance, definition->skill->id, inputs, &result, problem, sizeof(problem));
-
-    if (error == ERROR_OK) {
-        step_ended(advance, step, "done", result);
-        return;
-    }
-    run_step_set(step, "failed", advance->now_ms);
-    json_object_set_new(step, "error", json_string(error_name(error)));
-    run_fail(advance->run, error, problem, advance->now_ms);
-}
-
-/* True when the run may go on at once. */
-static bool do_step(struct advance *advance, const struct workflow_step *definition)
-{
-    json_t *vars = run_vars(advance->run, advance->config, advance->now_ms), *inputs = NULL;
-    json_t *step = run_step(advance->run, definition->id);
-    struct text_problem problem;
-    bool applies = true, waits = false;
-
-    if (!workflow_step_applies(advance->engine, advance->workflow, definition, vars, &applies, &problem))
-        fail_by(advance, step, &problem);
-    else if (!applies)
-        step_ended(advance, step, "skipped", json_null());
-    else if (!workflow_render_inputs(advance->engine, advance->workflow, definition, vars, &inputs, &problem))
-        fail_by(advance, step, &problem);
-    else if (definition->skill->place == PLACE_LOCAL)
-        local_step(advance, definition, inputs, step);
-    else if (is_live(advance)) {
-        wait_for_worker(advance, definition, step, inputs);
-        waits = true;
-    } else if (!shadow_step(advance, definition, vars, step, inputs, &problem))
-        fail_by(advance, step, &problem);
-    json_decref(inputs);
-    json_decref(vars);
-    return !waits && advance->run->state == RUN_OPEN;
-}
-
-void advance_run(struct advance *advance)
-{
-    json_t *record = advance->run->record;
-
-    while (advance->run->state == RUN_OPEN) {
-        size_t at = (size_t)json_integer_value(json_object_get(record, "at"));
-        if (at >= advance->workflow->step_count) {
-            advance->run->state = RUN_DONE;
-            json_object_set_new(record, "ended_ms", json_integer(advance->now_ms));
-        } else if (!do_step(advance, &advance->workflow->steps[at]))
-            return;
-    }
-}
-
-/* ---- events ---- */
-
-static json_t *waiting_step(struct advance *advance, struct slice id, uint64_t job, const struct workflow_step **found)
-{
-    size_t at = (size_t)json_integer_value(json_object_get(advance->run->record, "at"));
-
-    if (advance->run->state != RUN_OPEN || at >= advance->workflow->step_count)
-        return NULL;
-    *found = &advance->workflow->steps[at];
-    json_t *step = run_step(advance->run, (*found)->id);
-    if (!slice_is(id, (*found)->id) || !slice_is(json_text_at(step, "state"), "waiting") ||
-        (uint64_t)json_integer_value(json_object_get(step, "job")) != job)
-        return NULL;
-    return step;
-}
-
-static void put_cancel(struct advance *advance, uint64_t job)
-{
-    if (job == 0)
-        return;
-    op_put_cancel(advance->ops, &(struct op_cancel){.job = job});
-    advance->op_count++;
-}
-
-static void take_else(struct advance *advance, const struct workflow_step *definition, json_t *step, enum error error,
-                      struct slice detail)
-{
-    struct text_problem problem;
-    json_t *result = NULL;
-    char text[RECORD_TEXT_MAX + 1];
-
-    json_object_set_new(step, "error", json_string(error_name(error)));
-    if (definition->otherwise == NULL) {
-        snprintf(text, sizeof(text), "step %s: %s%s%.*s", definition->id, error_name(error), detail.size ? ": " : "",
-                 (int)(detail.size > 300 ? 300 : detail.size), detail.size ? detail.data : "");
-        run_step_set(step, "failed", advance->now_ms);
-        run_fail(advance->run, error, text, advance->now_ms);
-        return;
-    }
-    json_t *vars = run_vars(advance->run, advance->config, advance->now_ms);
-    if (workflow_render_otherwise(advance->engine, advance->workflow, definition, vars, &result, &problem)) {
-        step_ended(advance, step, "else", result);
-        advance->else_error = error;
+    if (machine->arrival != NULL && !machine->is_arrival_taken) /* first what has come, lest there be no room for it */
+        return WALK_WAITS;
+    if (is_budget_spent(machine))
+        return WALK_WAITS;
+    bool is_too_many = json_object_size(json_object_get(machine->run->record, "steps")) >= RECORD_STEPS_MAX;
+    machine->steps_begun++;
+    step->entry = run_step(machine->run, step->instance, true);
+    if (is_too_many) {
+        json_object_set_new(step->entry, "error", json_string(error_name(ERROR_TOO_LARGE)));
+        json_object_set_new(step->entry, "text", json_string("the run has more steps than a run may have"));
+        set_failed(machine, step);
     } else
-        fail_by(advance, step, &problem);
-    json_decref(vars);
+        machine_begin_step(machine, step);
+    if (machine->is_wanting)
+        return WALK_WAITS;
+    tell(step);
+    if (run_step_is(step->entry, "running") && !must_stop(machine))
+        return walk_inside(machine, step);
+    return walked_of(machine, step);
 }
 
-bool advance_step_done(struct advance *advance, const struct payload_step_done *done, bool cancel_alarm)
+enum walked walk_step(struct machine *machine, const struct workflow_step *definition, struct machine_scope *scope)
 {
-    const struct workflow_step *definition;
-    struct json_problem problem;
-    json_t *step = waiting_step(advance, done->step, done->job, &definition);
-    enum error error = done->error;
+    struct machine_step step = step_at(machine, definition, scope);
 
-    if (step == NULL)
-        return false;
-    if (cancel_alarm)
-        put_cancel(advance, (uint64_t)json_integer_value(json_object_get(step, "alarm")));
-    json_object_del(step, "alarm");
-    json_t *result =
-        error == ERROR_OK && done->result.size <= RECORD_RESULT_MAX ? json_read(done->result, &problem) : NULL;
-    if (error == ERROR_OK && result == NULL)
-        error = done->result.size > RECORD_RESULT_MAX ? ERROR_TOO_LARGE : ERROR_GARBLED;
-    if (error == ERROR_OK)
-        step_ended(advance, step, "done", result);
-    else
-        take_else(advance, definition, step, error, done->detail);
-    advance_run(advance);
-    return true;
-}
-
-bool advance_alarm(struct advance *advance, const struct payload_alarm *alarm)
-{
-    const struct workflow_step *definition;
-    json_t *step = waiting_step(advance, alarm->step, alarm->job, &definition);
-
-    if (step == NULL)
-        return false;
-    put_cancel(advance, alarm->job);
-    json_object_del(step, "alarm");
-    take_else(advance, definition, step, ERROR_OFFLINE, SLICE("not done in time"));
-    advance_run(advance);
-    return true;
-}
-
-void advance_put_run(struct advance *advance)
-{
-    struct run *run = advance->run;
-    struct buffer record = {NULL, 0, 0};
-
-    if (run->state != RUN_OPEN)
-        run_reduce_trigger(run);
-    json_write(&record, run->record);
-    if (record.size > RECORD_BYTES_MAX) {
-        run_reduce_trigger(run);
-        json_object_set_new(run->record, "steps", json_object());
-        run_fail(run, ERROR_TOO_LARGE, "the run's trigger and results together are too large to keep", advance->now_ms);
-        buffer_clear(&record);
-        json_write(&record, run->record);
+    if (must_stop(machine))
+        return WALK_WAITS;
+    if (step.entry == NULL)
+        return begin(machine, &step);
+    if (run_step_is(step.entry, "waiting") && machine->arrival != NULL && !machine->is_arrival_taken &&
+        strcmp(machine->arrival->instance, step.instance) == 0) {
+        machine_take_arrival(machine, &step);
+        if (run_step_is(step.entry, "running") && !must_stop(machine))
+            return walk_inside(machine, &step);
+        return walked_of(machine, &step);
     }
-    op_put_run(advance->ops, &(struct op_run){.run = run->id,
-                                              .version = run->version,
-                                              .workflow = slice_of(advance->workflow->name),
-                                              .state = run->state,
-                                              .record = buffer_slice(&record)});
-    advance->op_count++;
-    buffer_free(&record);
+    if (run_step_is(step.entry, "running"))
+        return walk_inside(machine, &step);
+    return walked_of(machine, &step);
+}
+
+/* ---- the run ---- */
+
+static void begin_to_fail(struct machine *machine, struct machine_scope *root)
+{
+    char instance[RECORD_INSTANCE_MAX + 1] = "";
+    json_t *failed = failed_entry(machine, &machine->workflow->steps, root, instance);
+    struct slice text = json_text_at(failed, "text"), error = json_text_at(failed, "error");
+
+    json_object_set_new(machine->run->record, "error",
+                        json_pack("{s:s, s:s%, s:s%}", "step", instance, "error", error.size ? error.data : "",
+                                  error.size, "text", text.size ? text.data : "", text.size));
+    json_object_set_new(machine->run->record, "failing", json_true());
+    scope_fini(root); /* from here on expressions see the error */
+}
+
+static void end_run(struct machine *machine, enum run_state state)
+{
+    machine->run->state = state;
+    json_object_set_new(machine->run->record, "ended_ms", json_integer(machine->now_ms));
+}
+
+static void walk_top(struct machine *machine, struct machine_scope *root)
+{
+    json_t *record = machine->run->record;
+    enum walked walked;
+
+    if (!json_is_true(json_object_get(record, "failing"))) {
+        walked = walk_block(machine, &machine->workflow->steps, root);
+        if (walked == WALK_WAITS || must_stop(machine))
+            return;
+        if (walked == WALK_ENDED) {
+            end_run(machine, RUN_DONE);
+            machine_take_result(machine, root);
+            return;
+        }
+        begin_to_fail(machine, root);
+    }
+    walked = walk_block(machine, &machine->workflow->on_failure, root);
+    if (walked != WALK_WAITS && !must_stop(machine))
+        end_run(machine, RUN_FAILED);
+}
+
+void machine_walk(struct machine *machine)
+{
+    struct machine_scope root = {.outer = NULL};
+
+    if (machine->run->state == RUN_OPEN)
+        walk_top(machine, &root);
+    scope_fini(&root);
 }

@@ -6,8 +6,9 @@
  * up waiting); a wait becomes a job that is due later.
  *
  * When a step needs something that the store holds (a kept value, a throttle's past, a book), the machine asks for a
- * *fact*: it stops with `wanted` set, and the caller reads the fact, adds it to `facts` and lets the machine do the same
- * event again on the run as it was. A fact that is then written is guarded by an EXPECT, so nothing changes in between.
+ * *fact*: it stops with `wanted` set, and the caller reads the fact, adds it to `facts` and lets the machine do the
+ * same event again on the run as it was. A fact that is then written is guarded by an EXPECT, so nothing changes in
+ * between.
  *
  * A commit is bounded: when it is full, a GO_ON event for the run is pushed with it, and the walk goes on there. */
 // SPDX-License-Identifier: MIT
@@ -18,10 +19,10 @@
 
 enum {
     MACHINE_OPS_MAX = 800,
-    MACHINE_IDS_MAX = 64,      /* ids that must be there when an event begins */
-    MACHINE_STEPS_MAX = 300,   /* steps begun in one commit */
-    MACHINE_FACTS_MAX = 64,    /* of one event */
-    MACHINE_DEPTH_MAX = 8,     /* of calls and follow-ups */
+    MACHINE_IDS_MAX = 64,    /* ids that must be there when an event begins */
+    MACHINE_STEPS_MAX = 300, /* steps begun in one commit */
+    MACHINE_FACTS_MAX = 64,  /* of one event */
+    MACHINE_DEPTH_MAX = 8,   /* of calls and follow-ups */
 };
 
 enum fact_kind {
@@ -35,10 +36,12 @@ enum fact_kind {
 struct fact_wanted {
     enum fact_kind kind;
     char space[33];
-    char key[420];           /* VALUE: key; LIST: prefix */
-    int64_t from_ms, to_ms;  /* BOOKS, RUNS */
-    char name[500];          /* under which it is to be added to machine->facts */
+    char key[420];          /* VALUE: key; LIST: prefix */
+    int64_t from_ms, to_ms; /* BOOKS, RUNS */
+    char name[500];         /* under which it is to be added to machine->facts */
 };
+
+struct machine_arrival;
 
 /* What stands in libraries that flow does not know. */
 struct machine_hooks {
@@ -63,6 +66,10 @@ struct machine {
     /* appended to */
     struct buffer *ops;
     size_t op_count;
+    /* the machine's own, while it works */
+    const struct machine_arrival *arrival;
+    bool is_arrival_taken;
+    json_t *written; /* values written by this event, by fact name */
     /* told */
     bool is_wanting; /* `wanted` is to be read; nothing else counts */
     struct fact_wanted wanted;
@@ -86,9 +93,10 @@ bool machine_wake(struct machine *machine, const struct payload_wake *wake);
 bool machine_decide(struct machine *machine, const struct payload_decision *decision);
 /* Ends the run: withdraws all it waits for. `who` is kept. */
 void machine_cancel(struct machine *machine, struct slice who);
-/* Prepares a new run that repeats `old`: steps before `from` keep their results, and so does every step with an effect
- * that was done, but for `from` itself with `redo`. False with a problem when `from` is no step of the workflow or the
- * old run's trigger is gone. */
+/* Gives `run`, which run_begin() has begun with a copy of the old trigger, what it need not do again, because `old` did
+ * it: steps before `from` keep their results, and so does every step with an effect
+ * that was done, but for `from` itself with `redo`. `from` empty: the first step that failed. False with a problem when
+ * `from` is no step of the workflow, or nothing failed. */
 bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow, struct slice from, bool redo,
                   char *problem, size_t room);
 /* Appends what follows of the run's state: its RUN operation, and at its end the events for who waits for it. Last. */

@@ -5,12 +5,22 @@
 
 /* One level of for_each around what is being walked. */
 struct machine_scope {
-    const struct machine_scope *outer; /* NULL: the run itself */
+    struct machine_scope *outer; /* NULL: the run itself */
     const struct workflow_step *each;
-    char suffix[48];     /* of instances: "#3", "#3.0"; "" outside */
-    json_t *item;        /* borrowed */
+    char suffix[48]; /* of instances: "#3", "#3.0"; "" outside */
+    json_t *item;    /* borrowed */
     size_t index;
-    json_t *vars;        /* made when first asked for; owned by the walk that made the scope */
+    json_t *vars; /* made when first asked for; owned by the walk that made the scope */
+};
+
+/* What has come for a step that waits; the walk hands it over when it gets there. */
+enum arrival_kind { ARRIVAL_DONE, ARRIVAL_ALARM, ARRIVAL_WAKE, ARRIVAL_DECISION };
+struct machine_arrival {
+    enum arrival_kind kind;
+    const char *instance;
+    const struct payload_step_done *done;
+    const struct payload_decision *decision;
+    bool cancel_alarm;
 };
 
 /* A step that is being begun or ended. */
@@ -18,7 +28,8 @@ struct machine_step {
     const struct workflow_step *definition;
     struct machine_scope *scope;
     char instance[RECORD_INSTANCE_MAX + 1];
-    json_t *entry; /* of the record, borrowed; NULL before it is begun */
+    json_t *entry;         /* of the record, borrowed; NULL before it is begun */
+    int64_t wait_until_ms; /* set by a local skill that must be begun again then; 0: no */
 };
 
 /* What expressions see at that step; borrowed. */
@@ -36,8 +47,8 @@ void machine_put_value(struct machine *machine, const char *space, struct slice 
 
 /* --- jobs --- */
 uint64_t machine_id(struct machine *machine);
-/* A job of queue flow that is due then (0: at once) for this step; under the run's key only when it is due at once: what
- * lies in wait for long must not hold back the run's other events. Returns its id. */
+/* A job of queue flow that is due then (0: at once) for this step; under the run's key only when it is due at once:
+ * what lies in wait for long must not hold back the run's other events. Returns its id. */
 uint64_t machine_put_event(struct machine *machine, const struct machine_step *step, int64_t due_ms,
                            const struct buffer *payload);
 /* A job of a worker's queue that no step waits for: a message about the run, say. `skill` as the worker knows it. */

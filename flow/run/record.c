@@ -1,36 +1,28 @@
 // SPDX-License-Identifier: MIT
-#include "actors/scheduler/record.h"
+#include "flow/run/record.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { RECORD_VERSION = 1 };
+enum { RECORD_VERSION = 2, RECORD_VERSION_FIRST = 1 };
 
-static size_t json_bytes(const json_t *value)
-{
-    struct buffer text = {NULL, 0, 0};
-    size_t size;
-
-    json_write(&text, value);
-    size = text.size;
-    buffer_free(&text);
-    return size;
-}
-
-void run_begin(struct run *run, uint64_t id, const struct workflow *workflow, json_t *trigger, int64_t now_ms)
+void run_begin(struct run *run, uint64_t id, const struct workflow *workflow, enum workflow_mode mode, json_t *trigger,
+               int64_t now_ms)
 {
     *run = (struct run){.id = id, .state = RUN_OPEN};
-    run->record = json_pack("{s:i, s:s, s:s, s:s, s:o, s:I, s:i, s:{}}", "v", RECORD_VERSION, "workflow",
-                            workflow->name, "hash", workflow->hash, "mode", workflow_mode_name(workflow->mode),
-                            "trigger", trigger, "started_ms", (json_int_t)now_ms, "at", 0, "steps");
+    run->record = json_pack("{s:i, s:s, s:s, s:s, s:o, s:I, s:{}}", "v", RECORD_VERSION, "workflow", workflow->name,
+                            "hash", workflow->hash, "mode", workflow_mode_name(mode), "trigger", trigger, "started_ms",
+                            (json_int_t)now_ms, "steps");
 }
 
+/* The first version knew steps in a row only, and kept them as this one does. */
 bool run_read(struct run *run, struct slice record)
 {
     struct json_problem problem;
 
     run->record = json_read(record, &problem);
+    json_int_t version = json_integer_value(json_object_get(run->record, "v"));
     if (json_is_object(run->record) && json_is_object(json_object_get(run->record, "steps")) &&
-        json_integer_value(json_object_get(run->record, "v")) == RECORD_VERSION)
+        version >= RECORD_VERSION_FIRST && version <= RECORD_VERSION)
         return true;
     run_fini(run);
     return false;
@@ -42,27 +34,39 @@ void run_fini(struct run *run)
     run->record = NULL;
 }
 
-json_t *run_step(struct run *run, const char *id)
+bool run_is_live(const struct run *run)
 {
-    json_t *steps = json_object_get(run->record, "steps"), *step = json_object_get(steps, id);
+    return slice_is(json_text_at(run->record, "mode"), "live");
+}
 
-    if (step == NULL) {
-        step = json_object();
-        json_object_set_new(steps, id, step);
+json_t *run_step(const struct run *run, const char *instance, bool make)
+{
+    json_t *steps = json_object_get(run->record, "steps"), *step = json_object_get(steps, instance);
+
+    if (step == NULL && make) {
+        step = json_pack("{s:I}", "n", (json_int_t)json_object_size(steps) + 1);
+        json_object_set_new(steps, instance, step);
     }
     return step;
 }
 
 void run_step_set(json_t *step, const char *state, int64_t now_ms)
 {
+    bool is_open = strcmp(state, "waiting") == 0 || strcmp(state, "running") == 0;
+
     if (json_object_get(step, "started_ms") == NULL)
         json_object_set_new(step, "started_ms", json_integer(now_ms));
-    if (strcmp(state, "waiting") != 0)
+    if (!is_open)
         json_object_set_new(step, "ended_ms", json_integer(now_ms));
     json_object_set_new(step, "state", json_string(state));
 }
 
-void run_fail(struct run *run, enum error error, const char *text, int64_t now_ms)
+bool run_step_is(const json_t *step, const char *state)
+{
+    return slice_is(json_text_at(step, "state"), state);
+}
+
+void run_fail(struct run *run, const char *step, enum error error, const char *text, int64_t now_ms)
 {
     struct slice cut = slice_of(text);
 
@@ -71,94 +75,89 @@ void run_fail(struct run *run, enum error error, const char *text, int64_t now_m
         cut.size--;
     run->state = RUN_FAILED;
     json_object_set_new(run->record, "ended_ms", json_integer(now_ms));
-    json_object_set_new(
-        run->record, "error",
-        json_pack("{s:s, s:s%}", "error", error_name(error), "text", cut.size ? cut.data : "", cut.size));
+    json_object_set_new(run->record, "error",
+                        json_pack("{s:s, s:s, s:s%}", "step", step, "error", error_name(error), "text",
+                                  cut.size ? cut.data : "", cut.size));
 }
 
-void run_reduce_trigger(struct run *run)
-{
-    static const char *const kept[] = {"kind",  "hook",  "topic",       "shop",      "sender_id",
-                                       "queue", "index", "received_ms", "planned_ms"};
-    json_t *trigger = json_object_get(run->record, "trigger"), *reduced;
+/* ---- what can be done without ---- */
 
-    if (json_object_get(trigger, "bytes") != NULL)
-        return;
+static json_int_t json_bytes(const json_t *value)
+{
+    struct buffer text = {NULL, 0, 0};
+    json_int_t size;
+
+    json_write(&text, value);
+    size = (json_int_t)text.size;
+    buffer_free(&text);
+    return size;
+}
+
+bool run_is_reduced(const struct run *run)
+{
+    return json_object_get(json_object_get(run->record, "trigger"), "bytes") != NULL;
+}
+
+bool run_reduce(struct run *run)
+{
+    static const char *const kept[] = {"kind",  "hook",    "topic",       "shop",       "sender_id", "queue",
+                                       "index", "channel", "received_ms", "planned_ms", "workflow",  "run"};
+    json_t *trigger = json_object_get(run->record, "trigger"), *reduced, *step;
+    const char *instance;
+
+    if (run_is_reduced(run))
+        return false;
     reduced = json_object();
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         if (json_object_get(trigger, kept[i]) != NULL)
             json_object_set(reduced, kept[i], json_object_get(trigger, kept[i]));
-    json_object_set_new(reduced, "bytes", json_integer((json_int_t)json_bytes(trigger)));
+    json_object_set_new(reduced, "bytes", json_integer(json_bytes(trigger)));
     json_object_set_new(run->record, "trigger", reduced);
+    json_object_foreach(json_object_get(run->record, "steps"), instance, step)
+    {
+        json_object_del(step, "input");
+        json_object_del(step, "items");
+    }
+    return true;
 }
 
-json_t *run_trigger_vars(json_t *trigger, const struct config *config, int64_t now_ms)
+/* ---- what expressions see ---- */
+
+json_t *run_trigger_vars(json_t *trigger, const struct run_shop *shop, int64_t now_ms)
 {
-    return json_pack("{s:O, s:{s:s, s:s, s:s}, s:I}", "trigger", trigger, "shop", "name", config->shop_name, "zone",
-                     config->shop_zone, "currency", config->shop_currency, "now", (json_int_t)now_ms);
+    return json_pack("{s:O, s:{s:s, s:s, s:s}, s:I}", "trigger", trigger, "shop", "name", shop->name, "zone",
+                     shop->zone, "currency", shop->currency, "now", (json_int_t)now_ms);
 }
 
-json_t *run_vars(const struct run *run, const struct config *config, int64_t now_ms)
+json_t *run_vars(const struct run *run, const struct run_shop *shop, int64_t now_ms)
 {
-    json_t *vars = run_trigger_vars(json_object_get(run->record, "trigger"), config, now_ms);
+    json_t *vars = run_trigger_vars(json_object_get(run->record, "trigger"), shop, now_ms), *steps = json_object();
+    json_t *error = json_object_get(run->record, "error"), *step;
+    const char *instance;
 
     json_object_set_new(vars, "run",
                         json_pack("{s:I, s:O, s:O, s:O}", "id", (json_int_t)run->id, "workflow",
                                   json_object_get(run->record, "workflow"), "mode",
                                   json_object_get(run->record, "mode"), "started_ms",
                                   json_object_get(run->record, "started_ms")));
-    json_object_set(vars, "steps", json_object_get(run->record, "steps"));
+    json_object_foreach(json_object_get(run->record, "steps"), instance, step)
+    {
+        if (strchr(instance, '#') == NULL)
+            json_object_set_new(steps, instance, run_step_view(step));
+    }
+    json_object_set_new(vars, "steps", steps);
+    if (error != NULL)
+        json_object_set(vars, "error", error);
     return vars;
 }
 
-/* ---- for people ---- */
-
-/* Never a name, address or text that somebody typed or a model wrote. */
-static json_t *result_show(json_t *result)
+json_t *run_step_view(json_t *step)
 {
-    static const char *const shown[] = {"model",          "tokens",     "tokens_in", "tokens_out",
-                                        "tokens_thought", "message_id", "rows",      "mode",
-                                        "amount",         "currency",   "book"};
-    json_t *view = json_pack("{s:I}", "bytes", (json_int_t)json_bytes(result));
+    static const char *const seen[] = {"state", "result", "error", "text"};
+    json_t *view = json_object();
 
-    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
-        json_t *value = json_object_get(result, shown[i]);
-        if (json_is_integer(value) || json_is_string(value))
-            json_object_set(view, shown[i], value);
-    }
-    return view;
-}
-
-static json_t *step_show(const char *id, json_t *step)
-{
-    static const char *const kept[] = {"state", "job", "started_ms", "ended_ms", "error", "text"};
-    json_t *view = json_pack("{s:s}", "step", id);
-
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        if (json_object_get(step, kept[i]) != NULL)
-            json_object_set(view, kept[i], json_object_get(step, kept[i]));
-    if (json_object_get(step, "result") != NULL)
-        json_object_set_new(view, "result", result_show(json_object_get(step, "result")));
-    if (json_object_get(step, "input") != NULL)
-        json_object_set_new(view, "input_bytes", json_integer((json_int_t)json_bytes(json_object_get(step, "input"))));
-    return view;
-}
-
-json_t *run_show(const struct run *run, struct slice workflow)
-{
-    static const char *const kept[] = {"mode", "hash", "started_ms", "ended_ms", "error"};
-    json_t *view = json_pack("{s:I, s:s%, s:s}", "run", (json_int_t)run->id, "workflow",
-                             workflow.size ? workflow.data : "", workflow.size, "state", run_state_name(run->state));
-    json_t *list = json_array(), *steps = json_object_get(run->record, "steps");
-
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-        if (json_object_get(run->record, kept[i]) != NULL)
-            json_object_set(view, kept[i], json_object_get(run->record, kept[i]));
-    for (void *at = json_object_iter(steps); at != NULL; at = json_object_iter_next(steps, at))
-        json_array_append_new(list, step_show(json_object_iter_key(at), json_object_iter_value(at)));
-    json_object_set_new(view, "steps", list);
-    json_t *trigger = json_object_get(run->record, "trigger"), *bytes = json_object_get(trigger, "bytes");
-    json_object_set_new(view, "trigger_bytes",
-                        json_integer(bytes ? json_integer_value(bytes) : (json_int_t)json_bytes(trigger)));
+    for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++)
+        if (json_object_get(step, seen[i]) != NULL)
+            json_object_set(view, seen[i], json_object_get(step, seen[i]));
     return view;
 }

@@ -1,6 +1,6 @@
-/* record - what is kept of a run: JSON, so that a later version can still read it. Bounded: the trigger once; inputs and
- * results capped. {v, workflow, hash, mode, trigger, started_ms, ended_ms, depth, parent: {run, step},
- * replay: {of, from}, error: {step, error, text}, failing, result, last, steps: {INSTANCE: STEP}}.
+/* record - what is kept of a run: JSON, so that a later version can still read it. Bounded: the trigger once; inputs
+ * and results capped. {v, workflow, hash, mode, trigger, started_ms, ended_ms, depth, parent: {run, step}, replay: {of,
+ * from}, error: {step, error, text}, failing, result, last_n, steps: {INSTANCE: STEP}}.
  *
  * There is no program counter: a run stands where its steps say, so that branches and items need none either. An
  * instance is the step's id, and inside a for_each "#" and the item's index, one per level: "mail", "upload#3",
@@ -21,8 +21,8 @@ enum {
     RECORD_RESULT_MAX = 64 * 1024,
     RECORD_INPUT_MAX = 16 * 1024, /* a larger input is kept as {bytes} */
     RECORD_TEXT_MAX = 400,
-    RECORD_STEPS_MAX = 4000,    /* instances; more fail the run */
-    RECORD_INSTANCE_MAX = 100,  /* bytes of an instance's name */
+    RECORD_STEPS_MAX = 4000,   /* instances; more fail the run */
+    RECORD_INSTANCE_MAX = 100, /* bytes of an instance's name */
 };
 
 struct run {
@@ -60,6 +60,8 @@ bool run_is_reduced(const struct run *run);
 /* What expressions see: trigger, shop {name, zone, currency}, now (UTC ms), run {id, workflow, mode, started_ms} and
  * steps.ID {state, result, error}, `error` when the run is failing. The caller owns it. */
 json_t *run_vars(const struct run *run, const struct run_shop *shop, int64_t now_ms);
+/* Of one step: {state, result, error, text}, as far as there is any. */
+json_t *run_step_view(json_t *step);
 /* The same before there is a run: trigger, shop and now. */
 json_t *run_trigger_vars(json_t *trigger, const struct run_shop *shop, int64_t now_ms);
 

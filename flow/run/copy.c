@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "flow/run/machine.h"
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what of an old run need not be done again ---- */
+
+static bool is_ended_well(const json_t *entry)
+{
+    static const char *const states[] = {"done", "else", "skipped", "copied"};
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
+        if (run_step_is(entry, states[i]))
+            return true;
+    return false;
+}
+
+/* It did something that a second time would do twice, outside or in the books and kept values. */
+static bool was_effect(const struct workflow_step *step, const json_t *entry)
+{
+    if (step->kind != NODE_SKILL || !(run_step_is(entry, "done") || run_step_is(entry, "copied")))
+        return false;
+    switch (step->skill->id) {
+    case SKILL_COUNT:
+    case SKILL_PUT:
+    case SKILL_REMEMBER:
+    case SKILL_MEASURE:
+    case SKILL_CALL:
+        return true;
+    default:
+        return step->skill->has_effect;
+    }
+}
+
+static bool is_inside(const struct workflow_step *step, const struct workflow_step *other)
+{
+    for (const struct workflow_step *at = other->inside; at != NULL; at = at->inside)
+        if (at == step)
+            return true;
+    return false;
+}
+
+static void copy_entry(struct run *run, const char *instance, const json_t *entry)
+{
+    json_t *copy = run_step(run, instance, true);
+    const json_t *order = json_object_get(copy, "n");
+    json_int_t n = json_integer_value(order);
+
+    json_object_update(copy, (json_t *)entry);
+    json_object_set_new(copy, "n", json_integer(n));
+    json_object_set_new(copy, "state", json_string("copied"));
+    json_object_del(copy, "alarm");
+    json_object_del(copy, "job");
+}
+
+static const struct workflow_step *first_failed(const struct run *old, const struct workflow *workflow)
+{
+    for (size_t i = 0; i < workflow->all_count; i++) {
+        const char *instance;
+        json_t *entry;
+        if (workflow->all[i]->kind != NODE_SKILL)
+            continue;
+        json_object_foreach(json_object_get(old->record, "steps"), instance, entry)
+        {
+            bool is_it = slice_equal((struct slice){instance, strcspn(instance, "#")}, slice_of(workflow->all[i]->id));
+            if (is_it && run_step_is(entry, "failed"))
+                return workflow->all[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t place_of(const struct workflow *workflow, const struct workflow_step *step)
+{
+    size_t place = 0;
+
+    while (place < workflow->all_count && workflow->all[place] != step)
+        place++;
+    return place;
+}
+
+static bool is_kept(const struct workflow *workflow, const struct workflow_step *step, const json_t *entry,
+                    const struct workflow_step *from, bool redo)
+{
+    if (step == from)
+        return !redo && was_effect(step, entry);
+    if (is_inside(step, from)) /* what `from` is in must be gone through again */
+        return false;
+    if (place_of(workflow, step) < place_of(workflow, from))
+        return is_ended_well(entry);
+    return was_effect(step, entry);
+}
+
+bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow, struct slice from, bool redo,
+                  char *problem, size_t room)
+{
+    const struct workflow_step *start =
+        from.size > 0 ? workflow_find_step(workflow, from) : first_failed(old, workflow);
+    const char *instance;
+    json_t *entry;
+
+    if (start == NULL) {
+        if (from.size > 0)
+            snprintf(problem, room, "workflow %s has no step \"%.*s\"", workflow->name, (int)from.size, from.data);
+        else
+            snprintf(problem, room, "no step of the run failed; name one with --from");
+        return false;
+    }
+    json_object_foreach(json_object_get(old->record, "steps"), instance, entry)
+    {
+        const struct workflow_step *step =
+            workflow_find_step(workflow, (struct slice){instance, strcspn(instance, "#")});
+        if (step != NULL && is_kept(workflow, step, entry, start, redo))
+            copy_entry(run, instance, entry);
+    }
+    json_object_set_new(run->record, "replay", json_pack("{s:I, s:s}", "of", (json_int_t)old->id, "from", start->id));
+    return true;
+}
