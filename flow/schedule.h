@@ -26,7 +26,7 @@ void schedule_fini(struct schedule *schedule);
 bool schedule_days_read(struct slice text, struct schedule_days *days, char problem[CRON_PROBLEM_BYTES]);
 bool schedule_is_excepted(const struct schedule *schedule, int64_t local_day);
 
-/* The first occurrence planned after `after_ms`, jitter not counted; INT64_MAX when there is none within 28 years. */
+/* The first occurrence planned after `after_ms`, jitter not counted; INT64_MAX when there is none within 41 years. */
 int64_t schedule_next(const struct schedule *schedule, const struct zone *zone, int64_t after_ms);
 /* How much later than planned this occurrence happens: 0 <= x < jitter_ms, always the same for the same name and
  * time, so that many schedules of one minute do not all fire at once. */

@@ -3,7 +3,7 @@
 #pragma once
 #include "proto/codec.h"
 
-enum { OPS_PER_COMMIT_MAX = 1024, NAME_BYTES_MAX = 64, KEY_BYTES_MAX = 400 };
+enum { OPS_PER_COMMIT_MAX = 1024, NAME_BYTES_MAX = 64, STEP_BYTES_MAX = 100, KEY_BYTES_MAX = 400 };
 
 enum op_id {
 #define OP(ID, name, doc, fields) OP_##ID,

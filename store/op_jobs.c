@@ -9,7 +9,7 @@ static enum error push_check(const struct commit *commit, const struct op_push *
 
     if (op->queue.size == 0 || op->priority > 7 || op->due_ms < 0)
         return ERROR_INVALID;
-    if (op->queue.size > NAME_BYTES_MAX || op->gate.size > NAME_BYTES_MAX || op->step.size > NAME_BYTES_MAX ||
+    if (op->queue.size > NAME_BYTES_MAX || op->gate.size > NAME_BYTES_MAX || op->step.size > STEP_BYTES_MAX ||
         op->key.size > KEY_BYTES_MAX || op->content_type.size > CONTENT_TYPE_BYTES_MAX ||
         op->payload.size > store->options.payload_bytes_max)
         return ERROR_TOO_LARGE;

@@ -153,8 +153,7 @@ static void call(struct machine *machine, struct machine_step *step, const json_
                                     .parent_step = slice_of(step->instance),
                                     .depth = (uint64_t)json_integer_value(json_object_get(record, "depth")) + 1,
                                     .mode = run_is_live(machine->run) ? (struct slice){NULL, 0} : SLICE("shadow")});
-    op_put_push(machine->ops, &(struct op_push){.id = machine_id(machine),
-                                                .queue = SLICE("flow"),
+    op_put_push(machine->ops, &(struct op_push){.queue = SLICE("flow"),
                                                 .priority = START_PRIORITY,
                                                 .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
                                                 .payload = buffer_slice(&payload)});

@@ -43,11 +43,8 @@ static bool is_inside(const struct workflow_step *step, const struct workflow_st
 static void copy_entry(struct run *run, const char *instance, const json_t *entry)
 {
     json_t *copy = run_step(run, instance, true);
-    const json_t *order = json_object_get(copy, "n");
-    json_int_t n = json_integer_value(order);
 
     json_object_update(copy, (json_t *)entry);
-    json_object_set_new(copy, "n", json_integer(n));
     json_object_set_new(copy, "state", json_string("copied"));
     json_object_del(copy, "alarm");
     json_object_del(copy, "job");
@@ -113,6 +110,8 @@ bool machine_copy(struct run *run, const struct run *old, const struct workflow 
         if (step != NULL && is_kept(workflow, step, entry, start, redo))
             copy_entry(run, instance, entry);
     }
+    if (json_object_get(old->record, "last_n") != NULL) /* what is done anew comes behind */
+        json_object_set(run->record, "last_n", json_object_get(old->record, "last_n"));
     json_object_set_new(run->record, "replay", json_pack("{s:I, s:s}", "of", (json_int_t)old->id, "from", start->id));
     return true;
 }

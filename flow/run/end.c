@@ -16,6 +16,7 @@ uint64_t machine_id(struct machine *machine)
     return (*machine->ids)++;
 }
 
+/* Id 0: the store gives the next one. */
 static void put_flow(struct machine *machine, uint64_t id, int64_t due_ms, uint64_t run, struct slice step,
                      bool in_order, const struct buffer *payload)
 {
@@ -98,13 +99,13 @@ static void withdraw_step(struct machine *machine, const char *instance, json_t 
     else if (step.definition != NULL && step.definition->skill != NULL && step.definition->skill->id == SKILL_CALL) {
         struct buffer payload = {NULL, 0, 0};
         payload_put_cancel(&payload, &(struct payload_cancel){.run = job, .who = SLICE("the run that called it")});
-        put_flow(machine, machine_id(machine), 0, job, (struct slice){NULL, 0}, true, &payload);
+        put_flow(machine, 0, 0, job, (struct slice){NULL, 0}, true, &payload);
         buffer_free(&payload);
     } else
         machine_put_cancel(machine, job);
 }
 
-void machine_withdraw(struct machine *machine)
+void machine_withdraw(struct machine *machine, const char *running_becomes)
 {
     const char *instance;
     json_t *entry;
@@ -115,7 +116,7 @@ void machine_withdraw(struct machine *machine)
         if (waits && !machine->is_wanting)
             withdraw_step(machine, instance, entry);
         if (waits || run_step_is(entry, "running"))
-            run_step_set(entry, "cancelled", machine->now_ms);
+            run_step_set(entry, waits ? "cancelled" : running_becomes, machine->now_ms);
     }
 }
 
@@ -125,7 +126,7 @@ void machine_cancel(struct machine *machine, struct slice who)
 
     if (machine->run->state != RUN_OPEN)
         return;
-    machine_withdraw(machine);
+    machine_withdraw(machine, "cancelled");
     machine->run->state = RUN_CANCELLED;
     json_object_set_new(record, "ended_ms", json_integer(machine->now_ms));
     json_object_set_new(record, "cancelled_by", json_stringn(who.size ? who.data : "", who.size));
@@ -181,7 +182,7 @@ static void tell_caller(struct machine *machine)
                                                                                                       : ERROR_FAILED,
                                                       .result = buffer_slice(&text),
                                                       .detail = detail});
-    put_flow(machine, machine_id(machine), 0, (uint64_t)parent, json_text_at(record, "parent.step"), true, &payload);
+    put_flow(machine, 0, 0, (uint64_t)parent, json_text_at(record, "parent.step"), true, &payload);
     buffer_free(&payload);
     buffer_free(&text);
 }
@@ -236,7 +237,7 @@ static void put_go_on(struct machine *machine)
     struct buffer payload = {NULL, 0, 0};
 
     payload_put_go_on(&payload, &(struct payload_go_on){.run = machine->run->id});
-    put_flow(machine, machine_id(machine), 0, machine->run->id, (struct slice){NULL, 0}, true, &payload);
+    put_flow(machine, 0, 0, machine->run->id, (struct slice){NULL, 0}, true, &payload);
     buffer_free(&payload);
     machine->is_told_full = true;
 }
@@ -259,7 +260,7 @@ static void write_record(struct machine *machine, struct buffer *record)
     if (record->size <= RECORD_BYTES_MAX)
         return;
     if (run->state == RUN_OPEN)
-        machine_withdraw(machine);
+        machine_withdraw(machine, "cancelled");
     run_reduce(run);
     json_object_set_new(run->record, "steps", json_object());
     json_object_del(run->record, "result");

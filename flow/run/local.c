@@ -186,7 +186,7 @@ static json_t *recent_times(const json_t *fact, int64_t after_ms)
 
 static void end_here(struct machine *machine, struct slice text)
 {
-    machine_withdraw(machine);
+    machine_withdraw(machine, "done");
     machine->run->state = RUN_DONE;
     json_object_set_new(machine->run->record, "ended_ms", json_integer(machine->now_ms));
     if (text.size > 0)

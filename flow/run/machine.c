@@ -385,7 +385,7 @@ static enum walked begin(struct machine *machine, struct machine_step *step)
 {
     if (machine->arrival != NULL && !machine->is_arrival_taken) /* first what has come, lest there be no room for it */
         return WALK_WAITS;
-    if (is_budget_spent(machine))
+    if (machine->waiting >= MACHINE_WAITS_MAX || is_budget_spent(machine))
         return WALK_WAITS;
     bool is_too_many = json_object_size(json_object_get(machine->run->record, "steps")) >= RECORD_STEPS_MAX;
     machine->steps_begun++;
@@ -399,6 +399,7 @@ static enum walked begin(struct machine *machine, struct machine_step *step)
     if (machine->is_wanting)
         return WALK_WAITS;
     tell(step);
+    machine->waiting += run_step_is(step->entry, "waiting");
     if (run_step_is(step->entry, "running") && !must_stop(machine))
         return walk_inside(machine, step);
     return walked_of(machine, step);
@@ -466,9 +467,24 @@ static void walk_top(struct machine *machine, struct machine_scope *root)
         end_run(machine, RUN_FAILED);
 }
 
+static size_t count_waiting(const struct machine *machine)
+{
+    const char *instance;
+    json_t *step;
+    size_t count = 0;
+
+    json_object_foreach(json_object_get(machine->run->record, "steps"), instance, step)
+    {
+        count += run_step_is(step, "waiting");
+    }
+    return count;
+}
+
 void machine_walk(struct machine *machine)
 {
     struct machine_scope root = {.outer = NULL};
+
+    machine->waiting = count_waiting(machine);
 
     if (machine->run->state == RUN_OPEN)
         walk_top(machine, &root);

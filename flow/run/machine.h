@@ -19,6 +19,7 @@
 
 enum {
     MACHINE_OPS_MAX = 800,
+    MACHINE_WAITS_MAX = 200, /* steps of a run that wait at once; others begin when these end */
     MACHINE_IDS_MAX = 64,    /* ids that must be there when an event begins */
     MACHINE_STEPS_MAX = 300, /* steps begun in one commit */
     MACHINE_FACTS_MAX = 64,  /* of one event */
@@ -70,6 +71,7 @@ struct machine {
     const struct machine_arrival *arrival;
     bool is_arrival_taken;
     json_t *written; /* values written by this event, by fact name */
+    size_t waiting;  /* steps that wait */
     /* told */
     bool is_wanting; /* `wanted` is to be read; nothing else counts */
     struct fact_wanted wanted;

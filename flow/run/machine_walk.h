@@ -21,5 +21,5 @@ void machine_begin_step(struct machine *machine, struct machine_step *step);
 void machine_take_arrival(struct machine *machine, struct machine_step *step);
 /* end.c: the result of a run that is done. */
 void machine_take_result(struct machine *machine, struct machine_scope *root);
-/* Withdraws everything that steps of the run wait for. */
-void machine_withdraw(struct machine *machine);
+/* Withdraws everything that steps of the run wait for; steps with steps inside end as `running_becomes`. */
+void machine_withdraw(struct machine *machine, const char *running_becomes);

@@ -44,8 +44,10 @@ json_t *run_step(const struct run *run, const char *instance, bool make)
     json_t *steps = json_object_get(run->record, "steps"), *step = json_object_get(steps, instance);
 
     if (step == NULL && make) {
-        step = json_pack("{s:I}", "n", (json_int_t)json_object_size(steps) + 1);
+        json_int_t n = json_integer_value(json_object_get(run->record, "last_n")) + 1;
+        step = json_pack("{s:I}", "n", n);
         json_object_set_new(steps, instance, step);
+        json_object_set_new(run->record, "last_n", json_integer(n));
     }
     return step;
 }
