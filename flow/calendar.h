@@ -1,5 +1,6 @@
-/* calendar - the content calendar: channels with slots (times at which something is to be posted), entries that stand in
- * them, and drafts that have no slot yet. Pure; moments are UTC milliseconds, days are local day numbers (civil_days).
+/* calendar - the content calendar: channels with slots (times at which something is to be posted), entries that stand
+ * in them, and drafts that have no slot yet. Pure; moments are UTC milliseconds, days are local day numbers
+ * (civil_days).
  *
  * In the store, space "calendar":
  *   at/CHANNEL/SLOT/ID   the entry as JSON: {v, id, rev, channel, title, text, media, slot_ms, state, run, uid,
@@ -40,9 +41,9 @@ struct calendar_slot {
 
 /* Appends the prefix under which a slot's entries stand: what FACT_LIST is asked for in CALENDAR_SPACE. */
 void calendar_slot_prefix(struct buffer *into, const char *channel, int64_t planned_ms);
-/* What a run gets as trigger.entries: [{id, title, text, media}], those planned for this slot, the oldest first, at most
- * its capacity. `listed` is [{key, version, value}] with the value as text; rows of other slots are passed over. The
- * caller owns the result. */
+/* What a run gets as trigger.entries: [{id, title, text, media}], those planned for this slot, the oldest first, at
+ * most its capacity. `listed` is [{key, version, value}] with the value as text; rows of other slots are passed over.
+ * The caller owns the result. */
 json_t *calendar_trigger_entries(const json_t *listed, const struct calendar_slot *slot);
 /* Appends the operations that mark these same entries as used by a run, guarded by EXPECTs (a CONFLICT means: list
  * again). Returns how many operations; 0 when there is nothing to mark. A run in shadow does not call it. */
@@ -136,8 +137,8 @@ bool calendar_read_at(const struct calendar_channel *channel, struct slice text,
 json_t *calendar_brief(struct slice json);
 /* {channel, zone, capacity, from, to, days: [{date, weekday, holiday, slots: [{at, at_ms, capacity, entries: [{id,
  * title, state, text}], gap, conflict}], strays: [{id, title, state, text, at, at_ms}]}], warnings: [text]}.
- * gap: a slot to come, on no holiday, without an entry. conflict: more entries than capacity, or one whose text stands in another
- * entry within 14 days. strays: entries at a time that is no slot (any more). `briefs`: those from 14 days before the
- * span to 14 days after it, in the order of their keys. The caller owns the result. */
+ * gap: a slot to come, on no holiday, without an entry. conflict: more entries than capacity, or one whose text stands
+ * in another entry within 14 days. strays: entries at a time that is no slot (any more). `briefs`: those from 14 days
+ * before the span to 14 days after it, in the order of their keys. The caller owns the result. */
 json_t *calendar_view(const struct calendar_channel *channel, struct calendar_span span, const json_t *briefs,
                       int64_t now_ms);
