@@ -58,7 +58,8 @@ void ical_put_event(struct buffer *into, const struct ical_event *event, const c
     buffer_text(into, "BEGIN:VEVENT\r\n");
     put_line(into, "UID", event->uid, true);
     put_moment(into, "DTSTAMP", stamp_ms);
-    put_moment(into, "DTSTART", event->at_ms);
+    if (event->at_ms > 0)
+        put_moment(into, "DTSTART", event->at_ms);
     if (event->title[0] != '\0')
         put_line(into, "SUMMARY", event->title, true);
     if (event->text[0] != '\0')
