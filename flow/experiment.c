@@ -193,19 +193,19 @@ static json_t *metric_report(const json_t *sums)
     for (size_t i = 0; i < count; i++) {
         if (!experiment_sum_read(json_object_get(sums, names[i]), &sum))
             sum = (struct experiment_sum){0};
-        json_array_append_new(variants, json_pack("{s:s, s:I, s:f, s:f}", "variant", names[i], "n",
-                                                  (json_int_t)sum.count, "mean", sum.mean, "deviation",
-                                                  sqrt(variance(&sum))));
+        json_array_append_new(variants,
+                              json_pack("{s:s, s:I, s:f, s:f}", "variant", names[i], "n", (json_int_t)sum.count, "mean",
+                                        sum.mean, "deviation", sqrt(variance(&sum))));
         if (i == 0) {
             base = sum;
             continue;
         }
         struct experiment_difference found = experiment_compare(&base, &sum, EXPERIMENT_ALPHA / (double)(count - 1));
-        json_array_append_new(
-            differences, json_pack("{s:s, s:s, s:f, s:o, s:o, s:s}", "variant", names[i], "against", names[0],
-                                   "difference", found.difference, "low",
-                                   found.is_told ? json_real(found.low) : json_null(), "high",
-                                   found.is_told ? json_real(found.high) : json_null(), "verdict", verdict_of(&found)));
+        json_array_append_new(differences, json_pack("{s:s, s:s, s:f, s:o, s:o, s:s}", "variant", names[i], "against",
+                                                     names[0], "difference", found.difference, "low",
+                                                     found.is_told ? json_real(found.low) : json_null(), "high",
+                                                     found.is_told ? json_real(found.high) : json_null(), "verdict",
+                                                     verdict_of(&found)));
     }
     return json_pack("{s:o, s:o}", "variants", variants, "differences", differences);
 }

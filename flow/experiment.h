@@ -2,8 +2,9 @@
  *
  * The intervals are asymptotic confidence sequences (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas: Time-uniform
  * central limit theory and asymptotic confidence sequences): they hold at every moment one looks, so whoever looks
- * every day and stops when he likes errs no more often than alpha says. They are narrowest, against an interval for one look, near
- * EXPERIMENT_TUNED observations a variant. alpha is split evenly over a metric's differences (Bonferroni). */
+ * every day and stops when he likes errs no more often than alpha says. They are narrowest, against an interval for one
+ * look, near EXPERIMENT_TUNED observations a variant. alpha is split evenly over a metric's differences (Bonferroni).
+ */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/text/json.h"
