@@ -136,6 +136,7 @@ long secrets_lookup(void *context, struct slice name, struct slice url, char *in
     const struct config *config = context;
     size_t size;
     bool bound = (slice_is(name, config->gemini_key) && same_origin(url, slice_of(config->gemini_url))) ||
+                 (slice_is(name, config->telegram_token) && same_origin(url, slice_of(config->telegram_url))) ||
                  (slice_is(name, config->mail_password) && same_origin(url, slice_of(config->mail_url)));
 
     if (!bound)

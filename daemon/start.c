@@ -185,6 +185,7 @@ static void wire_engine(struct life *life, const struct engine_start *start)
     life->options.resources[ACTOR_STORE] = &life->store;
     life->options.http_client[ACTOR_AI_WORKER] = client;
     life->options.http_client[ACTOR_PUBLISHER] = client;
+    life->options.http_client[ACTOR_INGRESS] = client;
     if (life->hand != NULL) {
         life->options.hand = note_hand;
         life->options.hand_context = life->hand;

@@ -87,7 +87,7 @@ bool call_unpack(struct slice bytes, struct call *call)
     if (!unpack_headers(&wire, call->headers, &call->header_count))
         return false;
     call->body = wire_take_blob(&wire);
-    call->auth = (enum auth_scheme)take_below(&wire, AUTH_SMTP_LOGIN + 1);
+    call->auth = (enum auth_scheme)take_below(&wire, AUTH_URL_TOKEN + 1);
     call->auth_name = wire_take_blob(&wire);
     call->secret = wire_take_blob(&wire);
     call->mail_from = wire_take_blob(&wire);

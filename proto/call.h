@@ -13,7 +13,10 @@ enum auth_scheme {
     AUTH_BEARER,     /* Authorization: Bearer SECRET */
     AUTH_HEADER,     /* auth_name: SECRET */
     AUTH_SMTP_LOGIN, /* AUTH PLAIN or LOGIN as auth_name with SECRET */
+    AUTH_URL_TOKEN,  /* SECRET stands in the path, where the url has CALL_URL_TOKEN */
 };
+
+#define CALL_URL_TOKEN "{secret}"
 
 enum { CALL_HEADERS_MAX = 16, CALL_HEADER_MAX = 4096, ANSWER_BODY_MAX = 4 << 20 };
 

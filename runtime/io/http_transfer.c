@@ -276,15 +276,14 @@ static bool scheme_allowed(const struct transfer *transfer, const char *scheme, 
 }
 
 /* Sets the address if it is well-formed, without a password in it, and of an allowed scheme. */
-static bool set_url(struct transfer *transfer)
+static bool set_url(struct transfer *transfer, struct slice address)
 {
-    char *text = slice_dup(transfer->call.url), *scheme = NULL;
+    char *text = slice_dup(address), *scheme = NULL;
     CURLU *url = curl_url();
     bool allowed = false;
 
     CHECK(url != NULL);
-    if (strlen(text) == transfer->call.url.size &&
-        curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
+    if (strlen(text) == address.size && curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK)
         allowed = scheme_allowed(transfer, scheme, &transfer->plain);
     if (allowed) {
@@ -293,8 +292,48 @@ static bool set_url(struct transfer *transfer)
     }
     curl_free(scheme);
     curl_url_cleanup(url);
+    crypto_wipe(text, address.size);
     free(text);
     return allowed || transfer_refuse(transfer, ERROR_UNSUPPORTED, "the address is not allowed");
+}
+
+/* Where the token goes in; NULL unless that is once, and behind the host. */
+static const char *token_place(struct slice url)
+{
+    static const char place[] = CALL_URL_TOKEN;
+    const char *at = url.size > 0 ? memmem(url.data, url.size, place, sizeof(place) - 1) : NULL;
+    const char *host = at != NULL ? memmem(url.data, (size_t)(at - url.data), "://", 3) : NULL;
+    const char *path = host != NULL ? memchr(host + 3, '/', (size_t)(at - host) - 3) : NULL;
+    size_t rest = at != NULL ? url.size - (size_t)(at - url.data) - (sizeof(place) - 1) : 0;
+
+    if (path == NULL || memmem(at + sizeof(place) - 1, rest, place, sizeof(place) - 1) != NULL)
+        return NULL;
+    return at;
+}
+
+/* Only what can stand in a path as it is: nothing in a token may change what the address means. */
+static bool is_path_token(const char *secret)
+{
+    return secret[0] != '\0' && strspn(secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-") ==
+                                    strlen(secret);
+}
+
+static bool put_token(struct transfer *transfer, const char *secret)
+{
+    struct slice url = transfer->call.url;
+    const char *at = token_place(url);
+
+    if (at == NULL || !is_path_token(secret))
+        return transfer_refuse(transfer, ERROR_UNSUPPORTED, "the secret cannot stand in this address");
+    size_t before = (size_t)(at - url.data), place = sizeof(CALL_URL_TOKEN) - 1;
+    char *text = xcalloc(url.size + strlen(secret) + 1, 1);
+    memcpy(text, url.data, before);
+    memcpy(text + before, secret, strlen(secret));
+    memcpy(text + before + strlen(secret), at + place, url.size - before - place);
+    bool good = set_url(transfer, slice_of(text));
+    crypto_wipe(text, strlen(text));
+    free(text);
+    return good;
 }
 
 static bool is_token(struct slice text)
@@ -379,7 +418,7 @@ static bool http_prepare(struct transfer *transfer, const char *secret)
         return transfer_refuse(transfer, ERROR_UNSUPPORTED, "the method or the header's name is not allowed");
     if (!set_headers(transfer))
         return false;
-    if (call->auth != AUTH_NONE)
+    if (call->auth == AUTH_BEARER || call->auth == AUTH_HEADER)
         add_secret(transfer, secret);
     char *method = slice_dup(call->method);
     if (slice_is(call->method, "HEAD"))
@@ -435,7 +474,7 @@ bool transfer_prepare(struct transfer *transfer, const struct http_client_option
         return transfer_refuse(transfer, ERROR_UNSUPPORTED, "the kind of authentication does not fit the call");
     transfer->easy = curl_easy_init();
     CHECK(transfer->easy != NULL);
-    if (!set_url(transfer))
+    if (!set_url(transfer, transfer->call.url))
         return false;
     set_callbacks(transfer);
     set_limits(transfer);
@@ -446,6 +485,8 @@ bool transfer_prepare(struct transfer *transfer, const struct http_client_option
         free(file);
     }
     bool ready = resolve(transfer, options, secret);
+    if (ready && transfer->call.auth == AUTH_URL_TOKEN)
+        ready = put_token(transfer, secret);
     if (ready)
         ready = transfer->call.kind == CALL_SMTP ? smtp_prepare(transfer, secret) : http_prepare(transfer, secret);
     crypto_wipe(secret, sizeof(secret));
@@ -477,6 +518,14 @@ static enum error outcome(const struct transfer *transfer)
     return transfer->call.idempotent ? ERROR_TIMEOUT : ERROR_LOST;
 }
 
+/* libcurl's own words may quote the address, and a token may stand in it. */
+static const char *words_of(const struct transfer *transfer)
+{
+    if (transfer->curl_text[0] != '\0' && transfer->call.auth != AUTH_URL_TOKEN)
+        return transfer->curl_text;
+    return curl_easy_strerror(transfer->code);
+}
+
 void transfer_answer(const struct transfer *transfer, struct answer *answer)
 {
     size_t at = 0;
@@ -487,7 +536,7 @@ void transfer_answer(const struct transfer *transfer, struct answer *answer)
     else if (transfer->address_refused && !transfer->socket_opened)
         answer->detail = SLICE("the host's address is not allowed");
     else if (transfer->code != CURLE_OK)
-        answer->detail = slice_of(transfer->curl_text[0] ? transfer->curl_text : curl_easy_strerror(transfer->code));
+        answer->detail = slice_of(words_of(transfer));
     if (transfer->error != ERROR_OK)
         return;
     answer->status = transfer->status >= 0 && transfer->status <= 999 ? (int)transfer->status : 0;
