@@ -51,7 +51,7 @@ static void take_block(uint32_t state[8], const unsigned char block[BLOCK])
         state[i] += s[i];
 }
 
-void sha256_hex(struct slice data, char hex[65])
+void sha256_hex(struct slice data, char hex[SHA256_HEX_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};

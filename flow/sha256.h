@@ -1,6 +1,9 @@
-/* sha256 - a digest for libraries that stand below runtime's. */
+/* sha256 - a digest (FIPS 180-4) for flow, which stands below the owner of libcrypto. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/slice.h"
 
-void sha256_hex(struct slice data, char hex[65]);
+enum { SHA256_HEX_BYTES = 65 };
+
+/* 64 lower-case hex digits and a NUL. */
+void sha256_hex(struct slice data, char hex[SHA256_HEX_BYTES]);
