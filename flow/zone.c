@@ -295,3 +295,15 @@ struct zone_instants zone_from_local(const struct zone *zone, int64_t local)
         found.first = found.second = gap;
     return found;
 }
+
+void zone_print_instant(struct buffer *into, const struct zone *zone, int64_t ms)
+{
+    int64_t utc = civil_floor(ms, 1000);
+    struct civil civil = zone_local(zone, utc);
+    int offset = zone_offset_at(zone, utc).seconds, size = offset < 0 ? -offset : offset;
+
+    buffer_printf(into, "%04d-%02d-%02dT%02d:%02d:%02d%c%02d:%02d", (int)civil.year, civil.month, civil.day, civil.hour,
+                  civil.minute, civil.second, offset < 0 ? '-' : '+', size / 3600, size / 60 % 60);
+    if (size % 60 != 0)
+        buffer_printf(into, ":%02d", size % 60);
+}

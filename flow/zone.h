@@ -39,3 +39,5 @@ struct civil zone_local(const struct zone *zone, int64_t utc);
 /* The first instant after `utc` at which the zone's data changes, or INT64_MAX. */
 int64_t zone_next_change(const struct zone *zone, int64_t utc);
 struct zone_instants zone_from_local(const struct zone *zone, int64_t local);
+/* "2026-03-29T03:30:00+02:00": whole seconds of UTC milliseconds with the offset (its seconds too when it has some). */
+void zone_print_instant(struct buffer *into, const struct zone *zone, int64_t ms);

@@ -7,7 +7,7 @@ static void usage(struct buffer *into, enum command_id command)
     buffer_text(into, command_info[command].words);
     for (const struct argument_info *a = command_info[command].arguments; a->name != NULL; a++) {
         if (a->need == ARGUMENT_REQUIRED)
-            buffer_printf(into, " <%s>", a->name);
+            buffer_printf(into, a->kind == ARGUMENT_files ? " <%s>..." : " <%s>", a->name);
         else if (a->need == ARGUMENT_FLAG)
             buffer_printf(into, " [--%s]", a->name);
         else
@@ -22,11 +22,9 @@ void help_all(struct buffer *into)
                       "  purser                                 a prompt for commands; exit or Ctrl-D leaves it\n"
                       "  purser help COMMAND                    one command's arguments\n\nCommands:\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++)
-        buffer_printf(into, "  %-12s %s\n", command_info[i].words, command_info[i].doc);
+        buffer_printf(into, "  %-17s %s\n", command_info[i].words, command_info[i].doc);
     buffer_printf(into, "\nOptions:\n%s", settings_help);
-    buffer_text(
-        into,
-        "\nExit codes: 0 done, 1 the daemon refused, 2 not understood, 3 no daemon there, 4 no answer in time.\n");
+    buffer_text(into, "\nExit codes: 0 done, 1 refused, 2 not understood, 3 no daemon there, 4 no answer in time.\n");
 }
 
 void help_command(struct buffer *into, enum command_id command)

@@ -83,8 +83,7 @@ static void unknown_option(enum command_id command, const char *word, char *prob
              nearest ? "?" : "");
 }
 
-/* "-" is standard input. */
-static bool read_data(const char *path, struct buffer *into, char *problem, size_t size)
+bool request_read_file(const char *path, struct buffer *into, char *problem, size_t size)
 {
     FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
     char chunk[16384];
@@ -111,7 +110,7 @@ static json_t *read_text(const struct argument_info *argument, const char *text,
     bool ok = true;
 
     if (argument->kind == ARGUMENT_data && text[0] == '@')
-        ok = read_data(text + 1, &data, problem, size);
+        ok = request_read_file(text + 1, &data, problem, size);
     else
         buffer_text(&data, text);
     if (ok) {
@@ -142,10 +141,17 @@ static bool put_argument(struct request *request, const struct argument_info *ar
                          size_t size)
 {
     json_t *value = argument->kind == ARGUMENT_flag ? json_true() : read_value(argument, text, problem, size);
+    json_t *list = json_object_get(request->arguments, argument->name);
 
     if (value == NULL)
         return false;
-    if (json_object_get(request->arguments, argument->name) != NULL) {
+    if (argument->kind == ARGUMENT_files) {
+        if (list == NULL)
+            json_object_set_new(request->arguments, argument->name, list = json_array());
+        json_array_append_new(list, value);
+        return true;
+    }
+    if (list != NULL) {
         snprintf(problem, size, "%s is given twice", argument->name);
         json_decref(value);
         return false;
@@ -183,7 +189,8 @@ static bool read_option(struct request *request, const struct words *words, size
 static bool read_positional(struct request *request, const char *word, char *problem, size_t size)
 {
     for (const struct argument_info *a = command_info[request->command].arguments; a->name != NULL; a++)
-        if (a->need == ARGUMENT_REQUIRED && json_object_get(request->arguments, a->name) == NULL)
+        if (a->need == ARGUMENT_REQUIRED &&
+            (a->kind == ARGUMENT_files || json_object_get(request->arguments, a->name) == NULL))
             return put_argument(request, a, word, problem, size);
     snprintf(problem, size, "%s does not take \"%.40s\"; see: purser help %s", command_info[request->command].words,
              word, command_info[request->command].words);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "console/terminal/session.h"
 #include "console/terminal/help.h"
+#include "console/terminal/offline.h"
 #include "console/terminal/show.h"
 #include "console/terminal/width.h"
 #include "proto/errors.h"
@@ -159,7 +160,10 @@ int session_run(const struct settings *settings, const struct words *words, FILE
         print_problem(problems, "", slice_of(problem));
         return SESSION_USAGE;
     }
-    if (settings->endpoint[0] == '\0') {
+    offline_command *offline = offline_find(request.command);
+    if (offline != NULL) {
+        exit_code = offline(settings, request.arguments, out, problems);
+    } else if (settings->endpoint[0] == '\0') {
         exit_code = run_command(settings, &request, out, problems);
     } else if (request.command == COMMAND_PUSH) {
         exit_code = run_push(settings, &request, out, problems);

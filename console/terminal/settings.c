@@ -10,7 +10,7 @@ const char settings_help[] = "  --socket PATH      control socket; default: $PUR
                              "  --config FILE      take the control socket from this purser.yaml\n"
                              "  --endpoint ADDRESS push as a producer does, like tcp://127.0.0.1:8421\n"
                              "  --timeout SECONDS  how long to wait for the daemon; default 10\n"
-                             "  --json             print the daemon's JSON as it came\n"
+                             "  --json             print JSON, the daemon's as it came\n"
                              "  --help, --version\n";
 
 enum { TIMEOUT_MS = 10000, TIMEOUT_S_MAX = 3600 };
