@@ -14,6 +14,7 @@ enum skill_place { PLACE_LOCAL, PLACE_WAIT, PLACE_AI, PLACE_PUBLISH, PLACE_PLANN
 
 enum field_kind {
     FIELD_name,
+    FIELD_path,
     FIELD_choice,
     FIELD_line,
     FIELD_text,

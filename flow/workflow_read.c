@@ -49,9 +49,36 @@ static bool read_head(struct workflow_reader *reader, const struct yaml_node *ro
     return unique == NULL || read_template(reader, unique, "unique", true, &reader->workflow->unique);
 }
 
+/* Steps of a file are read in an order of their own (`else` may stand above `do`): here it is that of the text. */
+static void sort_all(struct workflow *workflow)
+{
+    for (size_t i = 1; i < workflow->all_count; i++) {
+        const struct workflow_step *step = workflow->all[i];
+        size_t at = i;
+        for (; at > 0 && workflow->all[at - 1]->line > step->line; at--)
+            workflow->all[at] = workflow->all[at - 1];
+        workflow->all[at] = step;
+    }
+}
+
+/* What follows of the steps, and may name any of them. */
+static bool read_rest(struct workflow_reader *reader, const struct yaml_node *root)
+{
+    const struct yaml_node *failure = yaml_get(root, "on_failure"), *result = yaml_get(root, "result");
+    const struct yaml_node *tests = yaml_get(root, "tests");
+
+    if (result != NULL && !read_tree(reader, result, true, &reader->workflow->result))
+        return false;
+    reader->is_on_failure = true;
+    if (failure != NULL && !read_block(reader, failure, "on_failure", NULL, &reader->workflow->on_failure))
+        return false;
+    return tests == NULL || read_fixtures(reader, tests);
+}
+
 static bool read_workflow(struct workflow_reader *reader, const struct yaml_node *root)
 {
-    static const char *const keys[] = {"workflow", "description", "mode", "on", "unique", "steps", NULL};
+    static const char *const keys[] = {"workflow", "description", "mode",   "on",    "unique",
+                                       "steps",    "on_failure",  "result", "tests", NULL};
     const struct yaml_node *triggers, *steps;
 
     if (!read_keys(reader, root, keys) || !read_head(reader, root))
@@ -60,7 +87,11 @@ static bool read_workflow(struct workflow_reader *reader, const struct yaml_node
     if (triggers == NULL || !read_triggers(reader, triggers))
         return false;
     steps = need(reader, root, "steps", "steps: with a list of steps");
-    return steps != NULL && read_steps(reader, steps);
+    if (steps == NULL || !read_block(reader, steps, "steps", NULL, &reader->workflow->steps) ||
+        !read_rest(reader, root))
+        return false;
+    sort_all(reader->workflow);
+    return true;
 }
 
 struct workflow *workflow_parse(const char *file, struct slice text, struct text_problem *problem)
@@ -79,6 +110,7 @@ struct workflow *workflow_parse(const char *file, struct slice text, struct text
         return NULL;
     workflow = reader.workflow = xcalloc(1, sizeof *workflow);
     workflow->magic = WORKFLOW_MAGIC;
+    workflow->all = xcalloc(WORKFLOW_STEPS_MAX, sizeof *workflow->all);
     workflow->file = slice_dup(slice_of(file));
     workflow->text = slice_dup(text);
     workflow->text_size = text.size;

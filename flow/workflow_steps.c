@@ -3,203 +3,127 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const common_keys[] = {"id",   "when",       "with", "unreachable_after", "retry", "timeout",
-                                          "else", "on_unknown", NULL};
+enum { KNOWN_MAX = SKILLS_COUNT + 32 };
 
-static bool is_expression(const struct yaml_node *node)
+/* Which keys go with which kind of step; the first word of each row is the key that makes the kind. */
+static const struct {
+    enum node_kind kind;
+    const char *keys[6];
+} composites[] = {
+    {NODE_DO, {"do", NULL}},
+    {NODE_PARALLEL, {"parallel", NULL}},
+    {NODE_SWITCH, {"switch", "cases", "default", NULL}},
+    {NODE_EACH, {"for_each", "as", "at_most", "at_once", "do", NULL}},
+};
+
+enum { COMPOSITES = sizeof composites / sizeof *composites };
+
+static const char *const common_keys[] = {"id", "when", "else", NULL};
+static const char *const skill_keys[] = {"with", "unreachable_after", "retry", "timeout", "on_unknown", NULL};
+
+static bool is_in(const char *word, const char *const *list)
 {
-    return node->kind == YAML_SCALAR && strstr(node->text, "{{") != NULL;
+    for (; *list != NULL; list++)
+        if (strcmp(word, *list) == 0)
+            return true;
+    return false;
 }
 
-static bool read_fixed(struct workflow_reader *reader, const struct yaml_node *node, const struct skill_field *field,
-                       json_t **value)
+static void add_keys(const char *known[KNOWN_MAX], size_t *count, const char *const *keys)
 {
-    char *name = NULL;
-
-    if (node->kind == YAML_SCALAR && is_expression(node))
-        return wrong_at(reader, node, "%s is fixed when the file is read; write it without {{ }}", field->name);
-    if (field->kind == FIELD_choice) {
-        if (read_scalar(reader, node, field->name) == NULL)
-            return false;
-        if (!skill_has_choice(field->choices, node->text))
-            return wrong_at(reader, node, "%s \"%.64s\" is unknown; write one of: %s", field->name, node->text,
-                            field->choices);
-        *value = json_string(node->text);
-        return true;
-    }
-    if (!read_name(reader, node, field->name, false, &name))
-        return false;
-    *value = json_string(name);
-    free(name);
-    return true;
+    for (; *keys != NULL; keys++)
+        if (!is_in(*keys, known))
+            known[(*count)++] = *keys;
 }
 
-static bool read_number(struct workflow_reader *reader, const struct yaml_node *node, const struct skill_field *field,
-                        json_t **value)
+static bool check_known(struct workflow_reader *reader, const struct yaml_node *node)
 {
-    int64_t integer = 0;
-
-    if (field->kind == FIELD_integer) {
-        if (!read_integer(reader, node, field->name, field->low, field->high, &integer))
-            return false;
-        *value = json_integer(integer);
-        return true;
-    }
-    if (!read_tree(reader, node, false, value))
-        return false;
-    if (json_is_number(*value) && json_number_value(*value) >= (double)field->low &&
-        json_number_value(*value) <= (double)field->high)
-        return true;
-    json_decref(*value);
-    return wrong_at(reader, node, "%s is no such number; write one from %lld to %lld", field->name,
-                    (long long)field->low, (long long)field->high);
-}
-
-static bool read_rendered(struct workflow_reader *reader, const struct yaml_node *node, const struct skill_field *field,
-                          json_t **value)
-{
-    char *text = NULL;
-
-    if (!read_template(reader, node, field->name, false, &text))
-        return false;
-    if ((field->kind == FIELD_line || field->kind == FIELD_text) && !is_expression(node) &&
-        ((int64_t)node->size < field->low || (int64_t)node->size > field->high)) {
-        free(text);
-        return wrong_at(reader, node, "%s has %zu bytes; write %lld to %lld", field->name, node->size,
-                        (long long)field->low, (long long)field->high);
-    }
-    *value = json_stringn(text, node->size);
-    free(text);
-    return *value != NULL || wrong_at(reader, node, "the text is no valid UTF-8; save the file as UTF-8");
-}
-
-bool read_field(struct workflow_reader *reader, const struct yaml_node *node, const struct skill_field *field,
-                json_t *fields)
-{
-    json_t *value = NULL;
-    bool good;
-
-    switch (field->kind) {
-    case FIELD_name:
-    case FIELD_choice:
-        good = read_fixed(reader, node, field, &value);
-        break;
-    case FIELD_integer:
-    case FIELD_number:
-        good =
-            is_expression(node) ? read_rendered(reader, node, field, &value) : read_number(reader, node, field, &value);
-        break;
-    case FIELD_map:
-        if (node->kind != YAML_MAP)
-            return wrong_at(reader, node, "%s wants a map; write {name: \"{{ value }}\"}", field->name);
-        good = read_tree(reader, node, true, &value);
-        break;
-    case FIELD_value:
-        good = read_tree(reader, node, true, &value);
-        break;
-    case FIELD_literal:
-        if (node->kind != YAML_MAP)
-            return wrong_at(reader, node, "%s wants a map; write {type: object, properties: {...}}", field->name);
-        good = read_tree(reader, node, false, &value);
-        break;
-    default:
-        good = read_rendered(reader, node, field, &value);
-    }
-    if (good)
-        json_object_set_new(fields, field->name, value);
-    return good;
-}
-
-static bool read_fields(struct workflow_reader *reader, const struct yaml_node *map, struct workflow_step *step)
-{
-    const char *known[SKILL_FIELDS_MAX + 1] = {NULL};
-
-    for (size_t i = 0; i < step->skill->field_count; i++)
-        known[i] = step->skill->fields[i].name;
-    if (!read_keys(reader, map, known))
-        return false;
-    for (const struct yaml_node *node = map->child; node != NULL; node = node->next) {
-        if (json_object_get(step->fields, node->key) != NULL)
-            return wrong_at(reader, node, "%s stands twice: behind %s and under with; leave one out", node->key,
-                            step->skill->name);
-        if (!read_field(reader, node, skill_field_find(step->skill, node->key), step->fields))
-            return false;
-    }
-    return true;
-}
-
-/* The first field may stand behind the skill's name, with the others under `with`; or all are one map. */
-static bool read_skill(struct workflow_reader *reader, const struct yaml_node *step_node, const struct yaml_node *node,
-                       struct workflow_step *step)
-{
-    const struct yaml_node *with = yaml_get(step_node, "with");
-
-    step->fields = json_object();
-    if (node->kind == YAML_MAP) {
-        if (with != NULL)
-            return wrong_at(reader, with, "with goes together with \"%s: %s\" only; put its keys under %s",
-                            step->skill->name, step->skill->fields[0].name, step->skill->name);
-        if (!read_fields(reader, node, step))
-            return false;
-    } else if (!read_field(reader, node, &step->skill->fields[0], step->fields) ||
-               (with != NULL && !read_fields(reader, with, step))) {
-        return false;
-    }
-    for (size_t i = 0; i < step->skill->field_count; i++) {
-        const struct skill_field *field = &step->skill->fields[i];
-        if (field->is_required && json_object_get(step->fields, field->name) == NULL)
-            return wrong_at(reader, node, "%s lacks %s; add it: %s", step->skill->name, field->name, field->doc);
-    }
-    return true;
-}
-
-static bool find_skill(struct workflow_reader *reader, const struct yaml_node *node, const struct yaml_node **found,
-                       struct workflow_step *step)
-{
-    const char *known[SKILLS_COUNT + 16] = {NULL};
+    const char *known[KNOWN_MAX] = {NULL};
     size_t count = 0;
 
-    for (; common_keys[count] != NULL; count++)
-        known[count] = common_keys[count];
+    add_keys(known, &count, common_keys);
+    for (size_t i = 0; i < COMPOSITES; i++)
+        add_keys(known, &count, composites[i].keys);
     for (size_t i = 0; i < SKILLS_COUNT; i++)
         known[count++] = skills[i].name;
-    if (!read_keys(reader, node, known))
-        return false;
-    *found = NULL;
-    for (const struct yaml_node *entry = node->child; entry != NULL; entry = entry->next) {
-        const struct skill *skill = skill_find(entry->key);
-        if (skill != NULL && *found != NULL)
-            return wrong_at(reader, entry, "a step does one thing, and this one has %s and %s; make it two steps",
-                            step->skill->name, skill->name);
-        if (skill != NULL) {
-            step->skill = skill;
-            *found = entry;
-        }
+    add_keys(known, &count, skill_keys);
+    return read_keys(reader, node, known);
+}
+
+/* The key that says what the step does, or NULL when that key does not. */
+static bool makes_step(const struct yaml_node *node, const struct yaml_node *entry, enum node_kind *kind)
+{
+    if (skill_find(entry->key) != NULL) {
+        *kind = NODE_SKILL;
+        return true;
     }
-    return *found != NULL ||
-           wrong_at(reader, node, "the step does nothing; add one of: save, count, generate, email, log");
+    for (size_t i = 0; i < COMPOSITES; i++)
+        if (strcmp(composites[i].keys[0], entry->key) == 0) {
+            *kind = composites[i].kind;
+            return *kind != NODE_DO || yaml_get(node, "for_each") == NULL;
+        }
+    return false;
+}
+
+static bool find_kind(struct workflow_reader *reader, const struct yaml_node *node, const struct yaml_node **found,
+                      struct workflow_step *step)
+{
+    enum node_kind kind;
+
+    *found = NULL;
+    if (!check_known(reader, node))
+        return false;
+    for (const struct yaml_node *entry = node->child; entry != NULL; entry = entry->next) {
+        if (!makes_step(node, entry, &kind))
+            continue;
+        if (*found != NULL)
+            return wrong_key(reader, entry, "a step does one thing, and this one has %s and %s; make it two steps",
+                             (*found)->key, entry->key);
+        step->kind = kind;
+        *found = entry;
+    }
+    if (*found == NULL)
+        return wrong_at(reader, node,
+                        "the step does nothing; add one of: save, count, generate, email, log and the other skills, or "
+                        "do, parallel, switch, for_each");
+    step->skill = skill_find((*found)->key);
+    return true;
+}
+
+/* Keys that are known, but not on this kind of step. */
+static bool check_fitting(struct workflow_reader *reader, const struct yaml_node *node, const char *maker,
+                          const struct workflow_step *step)
+{
+    for (const struct yaml_node *entry = node->child; entry != NULL; entry = entry->next) {
+        if (step->kind != NODE_SKILL && is_in(entry->key, skill_keys))
+            return wrong_key(reader, entry, "%s belongs to a step with a skill; put it on the steps inside %s",
+                             entry->key, maker);
+        for (size_t i = 0; i < COMPOSITES; i++)
+            if (composites[i].kind != step->kind && is_in(entry->key, composites[i].keys) &&
+                !(step->kind == NODE_EACH && strcmp(entry->key, "do") == 0))
+                return wrong_key(reader, entry, "%s goes together with %s only; leave it out", entry->key,
+                                 composites[i].keys[0]);
+    }
+    return true;
 }
 
 static bool read_id(struct workflow_reader *reader, const struct yaml_node *node, struct workflow_step *step)
 {
     const struct yaml_node *id = yaml_get(node, "id");
-    const char *text;
+    const struct workflow *workflow = reader->workflow;
 
     if (id == NULL)
         return wrong_at(reader, node, "the step lacks an id; add id: NAME, by which later steps call it steps.NAME");
-    text = read_scalar(reader, id, "the id");
-    if (text == NULL)
+    if (!read_word(reader, id, "the id", &step->id))
         return false;
-    if (id->size == 0 || id->size > WORKFLOW_NAME_MAX || text[0] < 'a' || text[0] > 'z' ||
-        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != id->size)
-        return wrong_at(reader, id,
-                        "the id \"%.64s\" is no name; write a-z, 0-9 and _, a letter first (no dash: "
-                        "steps.a-b would be a subtraction)",
-                        text);
-    for (size_t i = 0; reader->step_ids[i] != NULL; i++)
-        if (strcmp(reader->step_ids[i], text) == 0)
-            return wrong_at(reader, id, "the id \"%s\" is taken by a step above; write another one", text);
-    step->id = slice_dup(slice_of(text));
+    for (size_t i = 0; i < workflow->all_count; i++)
+        if (strcmp(workflow->all[i]->id, step->id) == 0)
+            return wrong_at(reader, id, "the id \"%s\" is taken by the step in line %u; write another one", step->id,
+                            workflow->all[i]->line);
+    if (workflow->all_count == WORKFLOW_STEPS_MAX)
+        return wrong_at(reader, node, "a workflow has at most %d steps in all; move some to another one and call it",
+                        WORKFLOW_STEPS_MAX);
+    scope_add(reader, step);
     return true;
 }
 
@@ -219,11 +143,38 @@ static bool read_retry(struct workflow_reader *reader, const struct yaml_node *n
             return false;
         step->attempts_max = (unsigned)count;
     }
-    if ((first != NULL && !read_duration(reader, first, "first", &step->retry_first_ms)) ||
-        (most != NULL && !read_duration(reader, most, "max", &step->retry_max_ms)))
+    if ((first != NULL && !read_duration(reader, first, "first", 1, DURATION_MS_MAX, &step->retry_first_ms)) ||
+        (most != NULL && !read_duration(reader, most, "max", 1, DURATION_MS_MAX, &step->retry_max_ms)))
         return false;
     return step->retry_first_ms <= step->retry_max_ms ||
            wrong_at(reader, node, "the first pause is longer than the longest one; write first below max");
+}
+
+/* Keys about the work of a service, on a skill that has none. */
+static bool check_outside(struct workflow_reader *reader, const struct yaml_node *node,
+                          const struct workflow_step *step)
+{
+    static const char *const keys[] = {"unreachable_after", "retry", "timeout"};
+    const struct skill *skill = step->skill;
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct yaml_node *entry = yaml_get(node, keys[i]);
+        if (entry != NULL && skill->place == PLACE_LOCAL)
+            return wrong_at(reader, entry, "%s is done at once and needs no %s; leave it out", skill->name, keys[i]);
+        if (entry != NULL && skill->place == PLACE_WAIT)
+            return wrong_at(reader, entry, "%s asks no service and needs no %s; leave it out", skill->name, keys[i]);
+    }
+    if (yaml_get(node, "unreachable_after") != NULL && yaml_get(node, "else") == NULL)
+        return wrong_at(reader, yaml_get(node, "unreachable_after"),
+                        "unreachable_after lacks its else; add else: {text: ...}, the result then, or else: with a "
+                        "list of steps");
+    if (yaml_get(node, "on_unknown") != NULL && !skill->has_effect)
+        return wrong_at(reader, yaml_get(node, "on_unknown"),
+                        "%s has no effect outside that could double; leave on_unknown out", skill->name);
+    if (yaml_get(node, "else") != NULL && skill->place == PLACE_LOCAL)
+        return wrong_at(reader, yaml_get(node, "else"), "%s is done at once and needs no else; leave it out",
+                        skill->name);
+    return true;
 }
 
 static bool read_outside(struct workflow_reader *reader, const struct yaml_node *node, struct workflow_step *step)
@@ -231,63 +182,75 @@ static bool read_outside(struct workflow_reader *reader, const struct yaml_node 
     static const char *const choices[] = {"ask", "resend", "drop", NULL};
     const struct yaml_node *unreachable = yaml_get(node, "unreachable_after"), *retry = yaml_get(node, "retry");
     const struct yaml_node *timeout = yaml_get(node, "timeout"), *unknown = yaml_get(node, "on_unknown");
-    const struct yaml_node *outside = unreachable ? unreachable : retry ? retry : timeout;
     int choice = UNKNOWN_ASK;
 
-    if (step->skill->place == PLACE_LOCAL && outside != NULL)
-        return wrong_at(reader, outside, "%s is done at once and needs no %s; leave it out", step->skill->name,
-                        outside->key);
-    if (unknown != NULL && !step->skill->has_effect)
-        return wrong_at(reader, unknown, "%s has no effect outside that could double; leave on_unknown out",
-                        step->skill->name);
-    if (unknown != NULL && !read_choice(reader, unknown, "on_unknown", choices, &choice))
+    if (!check_outside(reader, node, step) ||
+        (unknown != NULL && !read_choice(reader, unknown, "on_unknown", choices, &choice)))
         return false;
     step->on_unknown = (enum on_unknown)choice;
-    if (unreachable != NULL && yaml_get(node, "else") == NULL)
-        return wrong_at(reader, unreachable,
-                        "unreachable_after lacks its else; add else: {text: ...}, the result then");
     return (unreachable == NULL ||
-            read_duration(reader, unreachable, "unreachable_after", &step->unreachable_after_ms)) &&
-           (timeout == NULL || read_duration(reader, timeout, "timeout", &step->timeout_ms)) &&
+            read_duration(reader, unreachable, "unreachable_after", 1, DURATION_MS_MAX, &step->unreachable_after_ms)) &&
+           (timeout == NULL || read_duration(reader, timeout, "timeout", 1, DURATION_MS_MAX, &step->timeout_ms)) &&
            (retry == NULL || read_retry(reader, retry, step));
 }
 
-static bool read_step(struct workflow_reader *reader, const struct yaml_node *node, struct workflow_step *step)
+static bool read_else(struct workflow_reader *reader, const struct yaml_node *node, struct workflow_step *step)
 {
-    const struct yaml_node *skill_node, *when, *otherwise;
-
-    *step = (struct workflow_step){
-        .attempts_max = 5, .retry_first_ms = 2000, .retry_max_ms = 600000, .timeout_ms = 60000, .line = node->line};
-    if (!find_skill(reader, node, &skill_node, step) || !read_id(reader, node, step))
-        return false;
-    when = yaml_get(node, "when");
-    if (when != NULL && !read_template(reader, when, "when", false, &step->when))
-        return false;
-    if (when != NULL && !template_is_single((struct slice){when->text, when->size}))
-        return wrong_at(reader, when, "when must be one expression; write \"{{ ... }}\" and nothing around it");
-    if (!read_skill(reader, node, skill_node, step) || !read_outside(reader, node, step))
-        return false;
-    otherwise = yaml_get(node, "else");
-    if (otherwise != NULL && step->skill->place == PLACE_LOCAL)
-        return wrong_at(reader, otherwise, "%s is done at once and needs no else; leave it out", step->skill->name);
-    if (otherwise != NULL && otherwise->kind != YAML_MAP)
-        return wrong_at(reader, otherwise, "else wants a map, the step's result; write else: {text: \"...\"}");
-    return otherwise == NULL || read_tree(reader, otherwise, true, &step->otherwise);
+    if (node->kind == YAML_MAP)
+        return read_tree(reader, node, true, &step->otherwise);
+    if (node->kind != YAML_LIST)
+        return wrong_at(reader, node,
+                        "else wants a map, the step's result, or a list of steps; write else: {text: \"...\"}");
+    step->otherwise_steps = xcalloc(1, sizeof *step->otherwise_steps);
+    return read_block(reader, node, "else", step, step->otherwise_steps);
 }
 
-bool read_steps(struct workflow_reader *reader, const struct yaml_node *list)
+/* Its own `else` sees the step itself: why it failed. */
+static bool read_step(struct workflow_reader *reader, const struct yaml_node *node, struct workflow_step *step)
 {
-    struct workflow *workflow = reader->workflow;
+    const struct yaml_node *maker, *when;
+
+    *step = (struct workflow_step){.attempts_max = 5,
+                                   .retry_first_ms = 2000,
+                                   .retry_max_ms = 600000,
+                                   .timeout_ms = 60000,
+                                   .line = node->line,
+                                   .depth = reader->depth,
+                                   .inside = reader->inside};
+    if (!find_kind(reader, node, &maker, step) || !read_id(reader, node, step) ||
+        !check_fitting(reader, node, maker->key, step))
+        return false;
+    when = yaml_get(node, "when");
+    if (when != NULL && !read_expression(reader, when, "when", &step->when))
+        return false;
+    if (step->kind == NODE_SKILL ? !read_skill(reader, node, maker, step) || !read_outside(reader, node, step)
+                                 : !read_insides(reader, node, step))
+        return false;
+    scope_show(reader, step);
+    return yaml_get(node, "else") == NULL || read_else(reader, yaml_get(node, "else"), step);
+}
+
+bool read_block(struct workflow_reader *reader, const struct yaml_node *list, const char *what,
+                const struct workflow_step *inside, struct workflow_block *block)
+{
+    const struct workflow_step *around = reader->inside;
+    unsigned depth = inside == NULL ? 0 : inside->depth + 1;
+    bool good = true;
 
     if (list->kind != YAML_LIST || list->count == 0 || list->count > WORKFLOW_STEPS_MAX)
-        return wrong_at(reader, list, "steps wants a list of 1 to %d steps; write them as \"- id: NAME\"",
+        return wrong_at(reader, list, "%s wants a list of 1 to %d steps; write them as \"- id: NAME\"", what,
                         WORKFLOW_STEPS_MAX);
-    workflow->steps = xcalloc(list->count, sizeof *workflow->steps);
-    for (const struct yaml_node *node = list->child; node != NULL; node = node->next) {
-        struct workflow_step *step = &workflow->steps[workflow->step_count++];
-        if (!read_step(reader, node, step))
-            return false;
-        reader->step_ids[workflow->step_count - 1] = step->id;
-    }
-    return true;
+    if (depth >= WORKFLOW_DEPTH_MAX)
+        return wrong_at(reader, list,
+                        "steps stand inside steps more than %d levels deep; move some to another "
+                        "workflow and call it",
+                        WORKFLOW_DEPTH_MAX);
+    block->steps = xcalloc(list->count, sizeof *block->steps);
+    reader->inside = inside;
+    reader->depth = depth;
+    for (const struct yaml_node *node = list->child; good && node != NULL; node = node->next)
+        good = read_step(reader, node, &block->steps[block->step_count++]);
+    reader->inside = around;
+    reader->depth = around == NULL ? 0 : around->depth + 1;
+    return good;
 }

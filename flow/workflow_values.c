@@ -18,6 +18,18 @@ bool wrong_at(struct workflow_reader *reader, const struct yaml_node *node, cons
     return false;
 }
 
+bool wrong_key(struct workflow_reader *reader, const struct yaml_node *node, const char *format, ...)
+{
+    char text[sizeof reader->problem->text];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    text_problem_set(reader->problem, reader->file, node->key_line, node->key_column, "%s", text);
+    return false;
+}
+
 static void list_names(const char *const names[], struct buffer *into)
 {
     for (size_t i = 0; names[i] != NULL; i++)
@@ -104,28 +116,81 @@ bool read_integer(struct workflow_reader *reader, const struct yaml_node *node, 
     return true;
 }
 
-bool read_duration(struct workflow_reader *reader, const struct yaml_node *node, const char *what, int64_t *ms)
+bool read_word(struct workflow_reader *reader, const struct yaml_node *node, const char *what, char **word)
 {
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     const char *text = read_scalar(reader, node, what);
-    size_t digits;
 
     if (text == NULL)
         return false;
-    digits = strspn(text, "0123456789");
-    for (size_t i = 0; digits > 0 && digits <= 10 && i < sizeof units / sizeof *units; i++)
-        if (strcmp(text + digits, units[i].name) == 0) {
-            *ms = strtoll(text, NULL, 10) * units[i].ms;
-            if (*ms >= 1 && *ms <= 90 * INT64_C(86400000))
-                return true;
+    if (node->size == 0 || node->size > WORKFLOW_NAME_MAX || text[0] < 'a' || text[0] > 'z' ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != node->size)
+        return wrong_at(reader, node,
+                        "%s \"%.64s\" is no name; write a-z, 0-9 and _, a letter first (no dash: "
+                        "steps.a-b would be a subtraction)",
+                        what, text);
+    *word = slice_dup((struct slice){text, node->size});
+    return true;
+}
+
+static const struct {
+    const char *name;
+    int64_t ms;
+} duration_units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+
+bool duration_parse(struct slice text, int64_t *ms)
+{
+    size_t digits = 0;
+
+    *ms = 0;
+    while (digits < text.size && digits < 10 && text.data[digits] >= '0' && text.data[digits] <= '9')
+        *ms = *ms * 10 + (text.data[digits++] - '0');
+    for (size_t i = 0; digits > 0 && i < sizeof duration_units / sizeof *duration_units; i++)
+        if (slice_is((struct slice){text.data + digits, text.size - digits}, duration_units[i].name)) {
+            *ms *= duration_units[i].ms;
+            return true;
         }
-    return wrong_at(reader, node,
-                    "%s \"%.32s\" is no duration; write a number and ms, s, m, h or d, such as 90s or 2h, "
-                    "up to 90d",
-                    what, text);
+    return false;
+}
+
+void duration_print(struct buffer *into, int64_t ms)
+{
+    size_t i = 0;
+
+    while (ms % duration_units[i].ms != 0 || ms < duration_units[i].ms)
+        i++;
+    buffer_printf(into, "%lld%s", (long long)(ms / duration_units[i].ms), duration_units[i].name);
+}
+
+bool read_duration(struct workflow_reader *reader, const struct yaml_node *node, const char *what, int64_t low,
+                   int64_t high, int64_t *ms)
+{
+    const char *text = read_scalar(reader, node, what);
+    struct buffer bounds = {0};
+
+    if (text == NULL)
+        return false;
+    if (duration_parse((struct slice){text, node->size}, ms) && *ms >= low && *ms <= high)
+        return true;
+    duration_print(&bounds, low);
+    buffer_text(&bounds, " to ");
+    duration_print(&bounds, high);
+    wrong_at(reader, node,
+             "%s \"%.32s\" is no duration; write a number and ms, s, m, h or d, such as 90s or 2h, from %.*s", what,
+             text, (int)bounds.size, bounds.data);
+    buffer_free(&bounds);
+    return false;
+}
+
+bool read_flag(struct workflow_reader *reader, const struct yaml_node *node, const char *what, bool *flag)
+{
+    const char *text = read_scalar(reader, node, what);
+
+    if (text == NULL)
+        return false;
+    *flag = strcmp(text, "true") == 0;
+    return (!node->quoted && (*flag || strcmp(text, "false") == 0)) ||
+           wrong_at(reader, node, "%s \"%.32s\" is neither true nor false; write one of them without quotes", what,
+                    text);
 }
 
 /* A block's text begins on the line below its node; a quoted one behind its quote. */
@@ -142,12 +207,9 @@ static bool wrong_template(struct workflow_reader *reader, const struct yaml_nod
 
 static bool check_template(struct workflow_reader *reader, const struct yaml_node *node, bool is_trigger_only)
 {
-    static const char *const trigger_names[] = {"trigger", "shop", "now", NULL};
-    static const char *const step_names[] = {"trigger", "shop", "now", "run", "steps", NULL};
-    struct expression_scope scope = {is_trigger_only ? trigger_names : step_names, reader->step_ids};
     struct expression_problem problem;
 
-    return expression_check((struct slice){node->text, node->size}, &scope, &problem) ||
+    return scope_check(reader, (struct slice){node->text, node->size}, is_trigger_only, &problem) ||
            wrong_template(reader, node, &problem);
 }
 
@@ -158,6 +220,14 @@ bool read_template(struct workflow_reader *reader, const struct yaml_node *node,
         return false;
     *text = slice_dup((struct slice){node->text, node->size});
     return true;
+}
+
+bool read_expression(struct workflow_reader *reader, const struct yaml_node *node, const char *what, char **text)
+{
+    return read_scalar(reader, node, what) != NULL &&
+           (template_is_single((struct slice){node->text, node->size}) ||
+            wrong_at(reader, node, "%s must be one expression; write \"{{ ... }}\" and nothing around it", what)) &&
+           read_template(reader, node, what, false, text);
 }
 
 /* What is written without quotes may be a number, a flag or nothing; a 64-bit number stays exact. */
