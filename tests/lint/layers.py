@@ -17,7 +17,7 @@ MAY = {
     "runtime/io": PROTO | {"runtime/io"},
     "flow": PROTO,
     "connectors": PROTO,
-    "console": PROTO | {"proto/client", "flow"},
+    "console": PROTO | {"proto/client", "flow", "connectors"},
     "store": RUNTIME,
     "config": RUNTIME | {"flow"},
     "actors": RUNTIME | {"store", "config", "flow", "connectors"},

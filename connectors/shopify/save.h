@@ -1,0 +1,10 @@
+/* save - what the workflow skill `save` does with a Shopify order: rows for the outbox. The daemon and the console's
+ * rehearsals call the same function, so a rehearsal finds what the daemon would. Pure. */
+// SPDX-License-Identifier: MIT
+#pragma once
+#include "connectors/shopify/shopify.h"
+
+/* Appends one APPEND operation a row of `from` to `ops` and tells how many. `target` is orders, the only one there is.
+ * On an error nothing was appended and `problem` says why; TOO_LARGE for more than `rows_max` rows. */
+enum error shopify_save(struct slice target, struct slice shop, const json_t *from, size_t rows_max, struct buffer *ops,
+                        size_t *rows, char *problem, size_t room);

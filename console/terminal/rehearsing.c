@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "console/terminal/rehearsing.h"
+#include "connectors/shopify/save.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_BYTES = 1024 };
+
+const struct machine_hooks rehearsing_hooks = {.save = shopify_save};
+const struct run_shop rehearsing_shop = {.name = "example.myshopify.com", .zone = "UTC", .currency = "EUR"};
+
+static bool fail(const struct workflow *workflow, const struct workflow_fixture *fixture, const char *why,
+                 struct text_problem *problem)
+{
+    text_problem_set(problem, workflow->file, fixture->line, 0, "%s: body_file %.100s: %s", fixture->name,
+                     fixture->body_file, why);
+    return false;
+}
+
+static bool read_file(const char *path, struct buffer *into)
+{
+    FILE *file = fopen(path, "rbe");
+    char chunk[16384];
+    size_t got;
+
+    if (file == NULL)
+        return false;
+    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0 && into->size <= JSON_BYTES_MAX)
+        buffer_append(into, chunk, got);
+    bool good = !ferror(file);
+    fclose(file);
+    return good;
+}
+
+bool rehearsing_read_body(const struct workflow *workflow, const struct workflow_fixture *fixture, json_t **body,
+                          struct text_problem *problem)
+{
+    const char *slash = strrchr(workflow->file, '/');
+    int folder = slash != NULL ? (int)(slash - workflow->file) + 1 : 0;
+    struct buffer text = {NULL, 0, 0};
+    struct json_problem json;
+    char path[PATH_BYTES], why[300];
+
+    *body = NULL;
+    if (fixture->body_file == NULL)
+        return true;
+    if (fixture->body_file[0] == '/')
+        return fail(workflow, fixture, "must be relative to the folder of the workflow file", problem);
+    if (snprintf(path, sizeof(path), "%.*s%s", folder, workflow->file, fixture->body_file) >= (int)sizeof(path))
+        return fail(workflow, fixture, "the path is too long", problem);
+    if (!read_file(path, &text)) {
+        buffer_free(&text);
+        return fail(workflow, fixture, strerror(errno), problem);
+    }
+    *body = json_read(buffer_slice(&text), &json);
+    buffer_free(&text);
+    if (*body != NULL)
+        return true;
+    snprintf(why, sizeof(why), "line %u, column %u: %s", json.line, json.column, json.text);
+    return fail(workflow, fixture, why, problem);
+}
+
+static void tell(const struct workflow_fixture *fixture, const struct text_problem *problem, struct buffer *into)
+{
+    char text[800];
+
+    text_problem_print(problem, text, sizeof(text));
+    buffer_printf(into, "%s (in the rehearsal of line %u)\n", text, fixture->line);
+}
+
+bool rehearsing_run(const struct workflow *workflow, const struct workflow_fixture *fixture,
+                    struct expression_engine *engine, struct buffer *into)
+{
+    struct rehearsal rehearsal;
+    struct text_problem problem;
+    json_t *body = NULL;
+
+    if (!rehearsing_read_body(workflow, fixture, &body, &problem)) {
+        tell(fixture, &problem, into);
+        return false;
+    }
+    json_t *trigger = rehearsal_trigger(workflow, fixture, body, &rehearsing_shop);
+    struct rehearsal_given given = {.workflow = workflow,
+                                    .trigger = trigger,
+                                    .answers = fixture->answers,
+                                    .store = fixture->store,
+                                    .now_ms = fixture->now_ms,
+                                    .engine = engine,
+                                    .shop = &rehearsing_shop,
+                                    .hooks = &rehearsing_hooks};
+    bool good = rehearse(&given, &rehearsal, &problem);
+    if (good) {
+        good = rehearsal_check(workflow, fixture, &rehearsal, into);
+        rehearsal_fini(&rehearsal);
+    } else
+        tell(fixture, &problem, into);
+    json_decref(trigger);
+    json_decref(body);
+    return good;
+}
