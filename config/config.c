@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "config/config.h"
+#include "config/approvers.h"
 #include "config/channels.h"
 #include "config/files.h"
 #include "config/options.h"
@@ -44,6 +45,7 @@ void config_free(struct config **config)
     }
     workflows_free(old);
     sections_free(old);
+    approvers_free(old);
     channels_free(old);
     free(old->file);
     free(old->folder);
@@ -56,7 +58,7 @@ static bool know_keys(const struct reader *reader, const struct yaml_node *root)
 #define OPTION(type, name, standard, min, max, doc) #name,
 #include "config/options.def"
 #undef OPTION
-        "hooks", "queues", "limits", "channels", "holidays", "modes", NULL};
+        "hooks", "queues", "limits", "channels", "holidays", "approvers", "modes", NULL};
 
     return yaml_only(reader->file, root, known, reader->problem);
 }
@@ -248,12 +250,13 @@ static bool read_sections(const struct reader *reader, const struct yaml_node *r
 {
     const struct yaml_node *hooks = yaml_get(root, "hooks"), *queues = yaml_get(root, "queues"),
                            *limits = yaml_get(root, "limits"), *channels = yaml_get(root, "channels"),
-                           *holidays = yaml_get(root, "holidays");
+                           *holidays = yaml_get(root, "holidays"), *approvers = yaml_get(root, "approvers");
 
     return (hooks == NULL || sections_read_hooks(reader, hooks, config)) &&
            (queues == NULL || sections_read_queues(reader, queues, config)) &&
            read_limits_file(config, reader->problem) &&
            (limits == NULL || sections_read_limits(reader, limits, config)) &&
+           (approvers == NULL || approvers_read(reader, approvers, config)) &&
            (channels == NULL || channels_read(reader, channels, config)) &&
            (holidays == NULL || holidays_read(reader, holidays, config));
 }

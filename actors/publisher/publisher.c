@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "actors/publisher/publisher.h"
 #include "actors/common/worker.h"
+#include "actors/publisher/telegram.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -52,6 +53,7 @@ static enum error start(void *self, struct actor *actor)
 {
     static const struct worker_skill skills[] = {
         {"email", &connector_email, email_prepare, email_done, NULL},
+        {"telegram", &connector_telegram, telegram_prepare, telegram_done, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     static const struct worker_kind kind = {"publish", window, skills};
