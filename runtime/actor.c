@@ -171,6 +171,11 @@ void actor_log(struct actor *actor, enum log_level level, const char *event, con
     actor->world->log(actor, level, event, fields, count);
 }
 
+void *actor_reload(struct actor *actor, char *problem, size_t room)
+{
+    return actor->world->reload(actor, problem, room);
+}
+
 void actor_metrics_text(struct actor *actor, struct buffer *into)
 {
     actor->world->metrics_text(actor, into);

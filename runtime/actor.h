@@ -48,6 +48,9 @@ uint64_t actor_random(struct actor *actor);
 uint64_t actor_ticket(struct actor *actor);
 const struct config *actor_config(const struct actor *actor);
 void *actor_resource(const struct actor *actor);
+/* What may change while the program runs, read anew and checked whole; the daemon says what that is, and the caller
+ * owns it. NULL with what is wrong and where, for people. */
+void *actor_reload(struct actor *actor, char *problem, size_t room);
 /* Who sent the message whose handler runs now: the runtime's word, not the message's. Answers go there. */
 enum actor_index actor_sender(const struct actor *actor);
 
@@ -118,6 +121,7 @@ struct world {
     int64_t (*wall)(const struct actor *);
     bool (*wall_trusted)(const struct actor *);
     uint64_t (*random)(struct actor *);
+    void *(*reload)(struct actor *, char *problem, size_t room);
     void (*timer)(struct actor *, uint64_t timer, int64_t at_ms);
     enum error (*send)(struct actor *, enum actor_index dest, enum msg_id id, struct slice frame);
     enum error (*request)(struct actor *, uint64_t ticket, const struct call *);

@@ -17,6 +17,9 @@ struct engine_options {
     /* Notes what an actor has in hand; called on the actor's thread, must not block. May be NULL. */
     void (*hand)(void *context, enum actor_index actor, uint64_t job, uint64_t run);
     void *hand_context;
+    /* Behind actor_reload(); called on the actor's thread. May be NULL: nothing can be read anew. */
+    void *(*reload)(void *context, char *problem, size_t room);
+    void *reload_context;
 };
 
 /* Exit codes of engine_run(), also of the process (docs/operations.md). */

@@ -3,6 +3,7 @@
 #include "runtime/engine_priv.h"
 #include "runtime/clock.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -193,6 +194,16 @@ static void world_hand(struct actor *actor, uint64_t job, uint64_t run)
         options->hand(options->hand_context, actor->spec->index, job, run);
 }
 
+static void *world_reload(struct actor *actor, char *problem, size_t room)
+{
+    const struct engine_options *options = thread_actor_of(actor)->engine->options;
+
+    if (options->reload != NULL)
+        return options->reload(options->reload_context, problem, room);
+    snprintf(problem, room, "nothing can be read anew here");
+    return NULL;
+}
+
 static void world_log(struct actor *actor, enum log_level level, const char *event, const struct log_field *fields,
                       size_t count)
 {
@@ -249,6 +260,7 @@ const struct world engine_world = {
     .wall = world_wall,
     .wall_trusted = world_wall_trusted,
     .random = world_random,
+    .reload = world_reload,
     .timer = world_timer,
     .send = world_send,
     .request = world_request,

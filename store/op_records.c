@@ -225,7 +225,9 @@ enum error op_apply_run(struct commit *commit, const struct op_run *op)
         return error;
     if (run.version != op->version)
         return ERROR_CONFLICT;
-    run = (struct stored_run){op->version + 1, op->state, commit->now_ms, op->workflow};
+    /* An ended run that is written again, say with less in it, ended when it did: its age counts from there. */
+    const bool is_same_end = run.version > 0 && run.state != RUN_OPEN && run.state == op->state;
+    run = (struct stored_run){op->version + 1, op->state, is_same_end ? run.changed_ms : commit->now_ms, op->workflow};
     buffer_clear(&commit->store->scratch);
     stored_put_run(&commit->store->scratch, &run);
     key_run(&key, op->run, RUN_HEAD);

@@ -5,16 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLOW_PRIORITY = 2, MATCHES_MAX = 64 };
+enum { MATCHES_MAX = 64 };
 
 /* ---- what happened, as the expression variable trigger ---- */
+
+static json_t *text_json(struct slice text)
+{
+    return json_stringn(text.size ? text.data : "", text.size);
+}
 
 /* Only JSON can be looked into; anything else is null to expressions. NULL: said to be JSON and is none. */
 static json_t *body_of(struct slice content_type, struct slice body)
 {
     struct json_problem problem;
 
-    if (memmem(content_type.data, content_type.size, "json", 4) == NULL)
+    if (content_type.size == 0 || memmem(content_type.data, content_type.size, "json", 4) == NULL)
         return json_null();
     return json_read(body, &problem);
 }
@@ -25,38 +30,37 @@ static json_t *trigger_of_hook(const struct payload_hook *hook)
 
     if (body == NULL)
         return NULL;
-    return json_pack("{s:s, s:s%, s:s%, s:s%, s:s%, s:I, s:o}", "kind", "webhook", "hook",
-                     hook->hook.data ? hook->hook.data : "", hook->hook.size, "topic",
-                     hook->topic.size ? hook->topic.data : "", hook->topic.size, "shop",
-                     hook->shop.size ? hook->shop.data : "", hook->shop.size, "sender_id",
-                     hook->sender_id.size ? hook->sender_id.data : "", hook->sender_id.size, "received_ms",
-                     (json_int_t)hook->received_ms, "body", body);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o}", "kind", "webhook", "hook", text_json(hook->hook), "topic",
+                     text_json(hook->topic), "shop", text_json(hook->shop), "sender_id", text_json(hook->sender_id),
+                     "received_ms", (json_int_t)hook->received_ms, "body", body);
 }
 
 static json_t *trigger_of_job(const struct event *event)
 {
-    struct slice queue = buffer_slice(&event->queue), key = buffer_slice(&event->key);
     json_t *body = body_of(buffer_slice(&event->content_type), buffer_slice(&event->bytes));
 
     if (body == NULL)
         return NULL;
-    return json_pack("{s:s, s:s%, s:s%, s:I, s:o}", "kind", "queue", "queue", queue.size ? queue.data : "", queue.size,
-                     "key", key.size ? key.data : "", key.size, "received_ms", (json_int_t)event->created_ms, "body",
+    return json_pack("{s:s, s:o, s:o, s:I, s:o}", "kind", "queue", "queue", text_json(buffer_slice(&event->queue)),
+                     "key", text_json(buffer_slice(&event->key)), "received_ms", (json_int_t)event->created_ms, "body",
                      body);
+}
+
+static json_t *trigger_of_message(const struct payload_message *message)
+{
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "kind", "message", "channel",
+                     text_json(message->channel), "chat", text_json(message->chat), "sender",
+                     text_json(message->sender), "name", text_json(message->name), "text", text_json(message->text),
+                     "message_id", text_json(message->message_id), "reply_to", text_json(message->reply_to),
+                     "received_ms", (json_int_t)message->received_ms);
 }
 
 static json_t *trigger_of_event(const struct event *event)
 {
-    struct json_problem problem;
-
     if (!event->is_flow)
         return trigger_of_job(event);
-    if (event->payload.id == PAYLOAD_HOOK)
-        return trigger_of_hook(&event->payload.hook);
-    if (event->payload.id == PAYLOAD_START)
-        return json_read(event->payload.start.trigger, &problem);
-    return json_pack("{s:s, s:I, s:I}", "kind", "schedule", "index", (json_int_t)event->payload.occurrence.trigger,
-                     "planned_ms", (json_int_t)event->payload.occurrence.planned_ms);
+    return event->payload.id == PAYLOAD_HOOK ? trigger_of_hook(&event->payload.hook)
+                                             : trigger_of_message(&event->payload.message);
 }
 
 /* ---- who listens ---- */
@@ -68,26 +72,37 @@ static bool listens(const struct workflow *workflow, const struct event *event, 
     if (workflow->mode == WORKFLOW_OFF)
         return false;
     if (!event->is_flow)
-        return workflow_matches_queue(workflow, name) >= 0;
+        return workflow_find_trigger(workflow, TRIGGER_QUEUE, name) >= 0;
     if (payload->id == PAYLOAD_HOOK)
         return workflow_matches_webhook(workflow, name, topic) >= 0;
-    if (payload->id == PAYLOAD_START)
-        return slice_is(payload->start.workflow, workflow->name);
+    if (payload->id == PAYLOAD_MESSAGE)
+        return workflow_find_trigger(workflow, TRIGGER_MESSAGE, name) >= 0;
     return slice_is(payload->occurrence.workflow, workflow->name) &&
            payload->occurrence.trigger < workflow->trigger_count &&
-           workflow->triggers[payload->occurrence.trigger].kind == TRIGGER_SCHEDULE;
+           (workflow->triggers[payload->occurrence.trigger].kind == TRIGGER_SCHEDULE ||
+            workflow->triggers[payload->occurrence.trigger].kind == TRIGGER_SLOT);
 }
 
-static size_t listeners(const struct scheduler *scheduler, const struct event *event, size_t found[MATCHES_MAX])
+static struct slice name_of(const struct event *event)
+{
+    if (!event->is_flow)
+        return buffer_slice(&event->queue);
+    if (event->payload.id == PAYLOAD_HOOK)
+        return event->payload.hook.hook;
+    return event->payload.id == PAYLOAD_MESSAGE ? event->payload.message.channel : (struct slice){NULL, 0};
+}
+
+static size_t listeners(const struct scheduler *scheduler, const struct event *event,
+                        struct workflow *found[MATCHES_MAX])
 {
     bool is_hook = event->is_flow && event->payload.id == PAYLOAD_HOOK;
-    char *name = slice_dup(is_hook ? event->payload.hook.hook : buffer_slice(&event->queue));
+    char *name = slice_dup(name_of(event));
     char *topic = slice_dup(is_hook ? event->payload.hook.topic : (struct slice){NULL, 0});
     size_t count = 0;
 
-    for (size_t i = 0; i < scheduler->config->workflow_count && count < MATCHES_MAX; i++)
-        if (listens(scheduler->config->workflows[i], event, name, topic))
-            found[count++] = i;
+    for (size_t i = 0; i < scheduler->workflow_count && count < MATCHES_MAX; i++)
+        if (listens(scheduler->workflows[i], event, name, topic))
+            found[count++] = scheduler->workflows[i];
     free(name);
     free(topic);
     return count;
@@ -108,23 +123,23 @@ static void put_unique(struct event *event, const struct workflow *workflow, str
         crypto_sha256_hex(rendered, hex);
         buffer_printf(&key, "#%s", hex);
     }
-    snprintf(value, sizeof(value), "%llu", (unsigned long long)event->run.id);
+    snprintf(value, sizeof(value), "%llu", (unsigned long long)event->begun_id);
     op_put_claim(&event->ops,
                  &(struct op_claim){.key = buffer_slice(&key), .until_ms = INT64_MAX, .value = slice_of(value)});
     event->has_unique = true;
     buffer_free(&key);
 }
 
-/* OK, or why there cannot be a run. */
+/* OK, or why there cannot be a run. A run that is repeated on purpose has the key of the first. */
 static enum error claim_unique(struct scheduler *scheduler, struct event *event, const struct workflow *workflow,
                                json_t *trigger, char *detail, size_t room)
 {
     struct buffer key = {NULL, 0, 0};
     struct text_problem problem;
 
-    if (workflow->unique == NULL)
+    if (workflow->unique == NULL || (event_is_start(event) && event->payload.start.replay_of != 0))
         return ERROR_OK;
-    json_t *vars = run_trigger_vars(trigger, scheduler->config, actor_wall(scheduler->actor));
+    json_t *vars = run_trigger_vars(trigger, &scheduler->shop, actor_wall(scheduler->actor));
     bool good = workflow_render_unique(scheduler->engine, workflow, vars, &key, &problem);
     if (good)
         put_unique(event, workflow, buffer_slice(&key));
@@ -135,40 +150,67 @@ static enum error claim_unique(struct scheduler *scheduler, struct event *event,
     return good ? ERROR_OK : ERROR_EXPRESSION;
 }
 
-static void begin_one(struct scheduler *scheduler, struct event *event, size_t index, json_t *trigger)
+static size_t put_definition(struct scheduler *scheduler, struct event *event, const struct workflow *workflow)
 {
-    struct workflow *workflow = scheduler->config->workflows[index];
-    char detail[800];
+    for (size_t i = 0; i < scheduler->workflow_count; i++)
+        if (scheduler->workflows[i] == workflow && scheduler->is_stored[i])
+            return 0;
+    op_put_put(&event->ops, &(struct op_put){.space = SLICE("workflow"),
+                                             .key = slice_of(workflow->hash),
+                                             .value = workflow_definition_text(workflow)});
+    return 1;
+}
 
-    event->begun = (int)index;
-    event->run.id = scheduler->id_next++;
+static enum workflow_mode mode_of(const struct event *event, const struct workflow *workflow)
+{
+    return event_is_start(event) && slice_is(event->payload.start.mode, "shadow") ? WORKFLOW_SHADOW : workflow->mode;
+}
+
+/* The run before its first step. What cannot be rendered or repeated fails the run there, where it is listed with its
+ * place. */
+static void prepare(struct scheduler *scheduler, struct event *event, const struct workflow *workflow, json_t *trigger)
+{
+    char detail[800] = "";
     enum error error = claim_unique(scheduler, event, workflow, trigger, detail, sizeof(detail));
-    run_begin(&event->run, event->run.id, workflow, trigger, actor_wall(scheduler->actor));
-    struct advance advance = {.config = scheduler->config,
-                              .engine = scheduler->engine,
-                              .workflow = workflow,
-                              .run = &event->run,
-                              .ops = &event->ops,
-                              .op_count = event->has_unique ? 3 : 2,
-                              .ids = &scheduler->id_next,
-                              .now_ms = actor_wall(scheduler->actor)};
-    op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
-    if (!scheduler->is_stored[index])
-        op_put_put(&event->ops, &(struct op_put){.space = SLICE("workflow"),
-                                                 .key = slice_of(workflow->hash),
-                                                 .value = workflow_definition_text(workflow)});
-    /* A key that cannot be rendered fails the run before its first step, where it is listed with its place. */
+    int64_t now_ms = actor_wall(scheduler->actor);
+
+    run_begin(&event->run, event->begun_id, workflow, mode_of(event, workflow), trigger, now_ms);
+    if (error == ERROR_OK && !start_fill(event, workflow, detail, sizeof(detail)))
+        error = ERROR_INVALID;
+    if (error == ERROR_OK && event->ruin != ERROR_OK) {
+        error = event->ruin;
+        snprintf(detail, sizeof(detail), "%s", event->ruin_detail);
+    }
     if (error != ERROR_OK)
-        run_fail(&event->run, error, detail, advance.now_ms);
-    else
-        advance_run(&advance);
-    advance_put_run(&advance);
+        run_fail(&event->run, "", error, detail, now_ms);
+}
+
+void begin_one(struct scheduler *scheduler, struct event *event, struct workflow *workflow, json_t *trigger)
+{
+    if (event->begun_id == 0)
+        event->begun_id =
+            event_is_start(event) && event->payload.start.run != 0 ? event->payload.start.run : scheduler->id_next++;
+    prepare(scheduler, event, workflow, trigger);
+    struct machine machine = event_machine(scheduler, event, workflow);
+    machine.op_count = event->has_unique ? 2 : 1;
+    op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
+    machine.op_count += put_definition(scheduler, event, workflow);
+    machine.op_count += occurrence_put(scheduler, event, workflow);
+    if (event->run.state == RUN_OPEN)
+        machine_go_on(&machine);
+    if (machine.is_wanting) {
+        fact_read(scheduler, event, &machine.wanted);
+        return;
+    }
+    snprintf(event->begun, sizeof(event->begun), "%s", workflow->hash);
+    event->else_error = machine.else_error;
+    machine_put_run(&machine);
     event_commit(scheduler, event);
 }
 
 /* ---- several runs ---- */
 
-static void fan_out(struct scheduler *scheduler, struct event *event, const size_t *found, size_t count,
+static void fan_out(struct scheduler *scheduler, struct event *event, struct workflow *const *found, size_t count,
                     json_t *trigger)
 {
     struct buffer text = {NULL, 0, 0};
@@ -177,8 +219,8 @@ static void fan_out(struct scheduler *scheduler, struct event *event, const size
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     for (size_t i = 0; i < count; i++) {
         struct buffer payload = {NULL, 0, 0};
-        payload_put_start(&payload, &(struct payload_start){slice_of(scheduler->config->workflows[found[i]]->name),
-                                                            buffer_slice(&text)});
+        payload_put_start(
+            &payload, &(struct payload_start){.workflow = slice_of(found[i]->name), .trigger = buffer_slice(&text)});
         op_put_push(&event->ops, &(struct op_push){.queue = SLICE("flow"),
                                                    .priority = FLOW_PRIORITY,
                                                    .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
@@ -190,23 +232,52 @@ static void fan_out(struct scheduler *scheduler, struct event *event, const size
     event_commit(scheduler, event);
 }
 
-void event_begin_runs(struct scheduler *scheduler, struct event *event)
+/* A job of a producer's queue is nobody's to drop: the queue is left alone, and the job waits there. */
+static void unheard(struct scheduler *scheduler, struct event *event)
 {
-    size_t found[MATCHES_MAX], count = listeners(scheduler, event, found);
-    json_t *trigger;
-
-    if (count == 0) {
-        actor_count(scheduler->actor, METRIC_EVENTS_UNHEARD, 0, 1);
-        actor_log(scheduler->actor, LOG_INFO, "event-unheard", NULL, 0);
-        event_drop(scheduler, event);
+    if (!event->is_flow) {
+        if (send_release(scheduler->actor, ACTOR_STORE, &(struct msg_release){event->id, event->fence}) == ERROR_OK)
+            event_free(event);
+        else
+            event_pause(scheduler, event, AGAIN_MS);
         return;
     }
+    actor_count(scheduler->actor, METRIC_EVENTS_UNHEARD, 0, 1);
+    actor_log(scheduler->actor, LOG_INFO, "event-unheard", NULL, 0);
+    event_drop(scheduler, event);
+}
+
+static void begin_occurrence(struct scheduler *scheduler, struct event *event, struct workflow *workflow)
+{
+    json_t *trigger;
+
+    if (!occurrence_may_begin(scheduler, event, workflow))
+        return;
+    trigger = occurrence_trigger(scheduler, event, workflow);
+    if (trigger != NULL)
+        begin_one(scheduler, event, workflow, trigger);
+}
+
+void begin_runs(struct scheduler *scheduler, struct event *event)
+{
+    struct workflow *found[MATCHES_MAX];
+    size_t count;
+    json_t *trigger;
+
     if (!scheduler_has_ids(scheduler)) {
         event->phase = EVENT_IDS;
         return;
     }
-    trigger = trigger_of_event(event);
-    if (trigger == NULL)
+    if (event_is_start(event)) {
+        start_begin(scheduler, event);
+        return;
+    }
+    count = listeners(scheduler, event, found);
+    if (count == 0)
+        unheard(scheduler, event);
+    else if (event->is_flow && event->payload.id == PAYLOAD_OCCURRENCE)
+        begin_occurrence(scheduler, event, found[0]);
+    else if ((trigger = trigger_of_event(event)) == NULL)
         event_bury(scheduler, event, ERROR_MALFORMED, "the body is no JSON");
     else if (count == 1)
         begin_one(scheduler, event, found[0], trigger);

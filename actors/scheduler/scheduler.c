@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "actors/scheduler/scheduler.h"
-#include "actors/scheduler/state.h"
+#include "actors/scheduler/ask.h"
+#include "actors/scheduler/schedules.h"
 #include "proto/check.h"
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static void ids_ask(struct scheduler *scheduler)
 /* Ids that are left over when new ones come are given up: there are 2^64. */
 bool scheduler_has_ids(struct scheduler *scheduler)
 {
-    if (scheduler->id_next + ADVANCE_IDS_MAX <= scheduler->id_end)
+    if (scheduler->id_next + MACHINE_IDS_MAX <= scheduler->id_end)
         return true;
     ids_ask(scheduler);
     return false;
@@ -57,52 +58,115 @@ static void ids_came(struct scheduler *scheduler, const struct msg_committed *ms
 
 /* ---- queues ---- */
 
-static bool subscribe_one(struct scheduler *scheduler, const char *queue, uint64_t window)
+static struct subscription *subscription_of(struct scheduler *scheduler, const char *queue)
 {
-    return store_subscribe_to(scheduler->actor, slice_of(queue), scheduler->is_quiescing ? 0 : window) == ERROR_OK;
+    for (size_t i = 0; i < scheduler->subscription_count; i++)
+        if (strcmp(scheduler->subscriptions[i].queue, queue) == 0)
+            return &scheduler->subscriptions[i];
+    return NULL;
 }
 
-/* The queue of this trigger was named by an earlier one. */
-static bool is_named_before(const struct config *config, size_t workflow, size_t trigger)
+static void want_queue(struct scheduler *scheduler, const char *queue, uint64_t window)
 {
-    const char *name = config->workflows[workflow]->triggers[trigger].name;
+    struct subscription *known = subscription_of(scheduler, queue);
 
-    for (size_t i = 0; i <= workflow; i++)
-        for (size_t j = 0; j < (i == workflow ? trigger : config->workflows[i]->trigger_count); j++) {
-            const struct workflow_trigger *other = &config->workflows[i]->triggers[j];
-            if (other->kind == TRIGGER_QUEUE && config->workflows[i]->mode != WORKFLOW_OFF &&
-                strcmp(other->name, name) == 0)
-                return true;
-        }
-    return false;
+    if (known == NULL) {
+        scheduler->subscriptions = xrealloc(scheduler->subscriptions,
+                                            (scheduler->subscription_count + 1) * sizeof(scheduler->subscriptions[0]));
+        known = &scheduler->subscriptions[scheduler->subscription_count++];
+        known->queue = slice_dup(slice_of(queue));
+    }
+    known->window = window;
 }
 
-/* Calls for each queue that a workflow which is not off listens to; returns how many there are. */
-static size_t each_queue(struct scheduler *scheduler, bool subscribes, bool *good)
+/* Each queue that a workflow which is not off listens to; 0 for those that nobody listens to any more. */
+static void want_queues(struct scheduler *scheduler)
 {
-    const struct config *config = scheduler->config;
-    size_t count = 0;
-
-    for (size_t i = 0; i < config->workflow_count; i++)
-        for (size_t j = 0; j < config->workflows[i]->trigger_count; j++) {
-            const struct workflow_trigger *trigger = &config->workflows[i]->triggers[j];
-            if (trigger->kind != TRIGGER_QUEUE || config->workflows[i]->mode == WORKFLOW_OFF ||
-                is_named_before(config, i, j))
-                continue;
-            count++;
-            if (subscribes && !subscribe_one(scheduler, trigger->name, QUEUE_WINDOW))
-                *good = false;
+    for (size_t i = 0; i < scheduler->subscription_count; i++)
+        scheduler->subscriptions[i].window = 0;
+    want_queue(scheduler, "flow", EVENTS_MAX);
+    for (size_t i = 0; i < scheduler->workflow_count; i++)
+        for (size_t j = 0; j < scheduler->workflows[i]->trigger_count; j++) {
+            const struct workflow_trigger *trigger = &scheduler->workflows[i]->triggers[j];
+            if (trigger->kind == TRIGGER_QUEUE && scheduler->workflows[i]->mode != WORKFLOW_OFF)
+                want_queue(scheduler, trigger->name, QUEUE_WINDOW);
         }
-    return count;
+}
+
+/* As many as may be in hand at once, and never fewer than there were: some may be in use. */
+static void make_room(struct scheduler *scheduler)
+{
+    size_t room = 0;
+
+    for (size_t i = 0; i < scheduler->subscription_count; i++)
+        room += scheduler->subscriptions[i].window;
+    if (room <= scheduler->event_room)
+        return;
+    scheduler->events = xrealloc(scheduler->events, room * sizeof(scheduler->events[0]));
+    for (size_t i = scheduler->event_room; i < room; i++)
+        scheduler->events[i] = (struct event){.phase = EVENT_FREE};
+    scheduler->event_room = room;
 }
 
 static void subscribe(struct scheduler *scheduler)
 {
-    bool good = subscribe_one(scheduler, "flow", EVENTS_MAX);
+    bool is_told = true;
 
-    each_queue(scheduler, true, &good);
-    if (!good)
+    for (size_t i = 0; i < scheduler->subscription_count; i++) {
+        const struct subscription *wanted = &scheduler->subscriptions[i];
+        if (store_subscribe_to(scheduler->actor, slice_of(wanted->queue),
+                               scheduler->is_quiescing ? 0 : wanted->window) != ERROR_OK)
+            is_told = false;
+    }
+    if (!is_told) {
         actor_timer(scheduler->actor, TIMER_SUBSCRIBE, actor_now(scheduler->actor) + AGAIN_MS);
+        return;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < scheduler->subscription_count; i++)
+        if (scheduler->subscriptions[i].window > 0)
+            scheduler->subscriptions[kept++] = scheduler->subscriptions[i];
+        else
+            free(scheduler->subscriptions[i].queue);
+    scheduler->subscription_count = kept;
+}
+
+/* ---- workflows ---- */
+
+struct workflow *scheduler_workflow(const struct scheduler *scheduler, struct slice name)
+{
+    for (size_t i = 0; i < scheduler->workflow_count; i++)
+        if (slice_is(name, scheduler->workflows[i]->name))
+            return scheduler->workflows[i];
+    return NULL;
+}
+
+static void forget_reloaded(struct scheduler *scheduler)
+{
+    for (size_t i = 0; scheduler->reloaded != NULL && i < scheduler->workflow_count; i++)
+        workflow_destroy(&scheduler->reloaded[i]);
+    free(scheduler->reloaded);
+    scheduler->reloaded = NULL;
+}
+
+/* A definition that a run has begun with is in the store since then. */
+static void look_at(struct scheduler *scheduler, struct workflow *const *workflows, size_t count)
+{
+    scheduler->workflows = workflows;
+    scheduler->workflow_count = count;
+    free(scheduler->is_stored);
+    scheduler->is_stored = xcalloc(count + 1, sizeof(scheduler->is_stored[0]));
+    want_queues(scheduler);
+    make_room(scheduler);
+}
+
+void scheduler_take_workflows(struct scheduler *scheduler, struct workflow **workflows, size_t count)
+{
+    forget_reloaded(scheduler);
+    scheduler->reloaded = workflows;
+    look_at(scheduler, workflows, count);
+    subscribe(scheduler);
+    schedules_reload(scheduler);
 }
 
 /* ---- messages ---- */
@@ -181,13 +245,15 @@ static void on_timer(void *self, uint64_t timer)
 static enum error start(void *self, struct actor *actor)
 {
     struct scheduler *scheduler = self;
-    bool good = true;
+    const struct config *config = actor_config(actor);
 
-    *scheduler = (struct scheduler){.magic = SCHEDULER_MAGIC, .actor = actor, .config = actor_config(actor)};
+    *scheduler = (struct scheduler){.magic = SCHEDULER_MAGIC,
+                                    .actor = actor,
+                                    .config = config,
+                                    .shop = {config->shop_name, config->shop_zone, config->shop_currency}};
     scheduler->engine = expression_engine_new(NULL);
-    scheduler->event_room = EVENTS_MAX + QUEUE_WINDOW * each_queue(scheduler, false, &good);
-    scheduler->events = xcalloc(scheduler->event_room, sizeof(scheduler->events[0]));
-    scheduler->is_stored = xcalloc(scheduler->config->workflow_count + 1, sizeof(scheduler->is_stored[0]));
+    scheduler->asks = xcalloc(ASKS_MAX, sizeof(scheduler->asks[0]));
+    look_at(scheduler, config->workflows, config->workflow_count);
     ids_ask(scheduler);
     schedules_start(scheduler);
     upkeep_start(scheduler);
@@ -203,10 +269,15 @@ static void stop(void *self)
         event_free(&scheduler->events[i]);
     for (size_t i = 0; i < scheduler->old_count; i++)
         workflow_destroy(&scheduler->old[i]);
+    for (size_t i = 0; i < scheduler->subscription_count; i++)
+        free(scheduler->subscriptions[i].queue);
     schedules_stop(scheduler);
     upkeep_stop(scheduler);
+    asks_stop(scheduler);
+    forget_reloaded(scheduler);
     free(scheduler->events);
     free(scheduler->is_stored);
+    free(scheduler->subscriptions);
     expression_engine_destroy(&scheduler->engine);
 }
 

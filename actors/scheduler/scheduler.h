@@ -5,3 +5,11 @@
 #include "runtime/actor.h"
 
 extern const struct actor_spec scheduler_spec;
+
+struct workflow;
+
+/* What the scheduler takes from actor_reload(): allocated with malloc, as is `workflows`; it owns all of it then. */
+struct scheduler_workflows {
+    struct workflow **workflows;
+    size_t count;
+};

@@ -64,6 +64,7 @@ struct event {
     uint64_t begun_id;     /* the id of the run that the event begins, the same at each try; 0: none yet */
     bool overlap_is_known; /* nothing of the occurrence before is under way */
     uint64_t overlap_version;
+    bool job_is_gone;   /* ALARM: what it waits for is no job, or none any more */
     bool alarm_is_held; /* the alarm is in hand itself, so it is not withdrawn */
     bool has_unique;    /* the commit's first operation claims the unique key */
     enum error else_error;
@@ -73,17 +74,19 @@ struct event {
     struct buffer ops;
 };
 
-enum { WALKS = 5 };
+enum { WALKS = 6 };
 
 /* Walks over what is kept, one at a time, page by page. */
 struct upkeep {
     size_t walk; /* WALKS: none is under way */
     uint64_t ticket;
-    struct buffer at, next;  /* where this page began; where the next one does */
-    int64_t due_ms[WALKS];   /* monotonic */
-    uint64_t asked, changed; /* rows: of the commit under way; in this walk */
-    struct buffer reduce;    /* ids (uint64_t) of runs that are to be reduced, one at a time */
-    uint64_t reducing;       /* the one being read or written; 0: none */
+    struct buffer at, next;   /* where this page began; where the next one does */
+    int64_t due_ms[WALKS];    /* monotonic */
+    uint64_t asked, changed;  /* rows: of the commit under way; in this walk */
+    struct buffer reduce;     /* ids (uint64_t) of the page's runs that are to be reduced, one at a time */
+    bool is_reducing;         /* the page that is to come is the last of them */
+    int64_t reduced_until_ms; /* runs that changed before then were looked at by a walk that has ended */
+    int64_t until_ms;         /* what the walk under way will have looked at */
 };
 
 struct subscription {
@@ -123,8 +126,8 @@ struct scheduler *scheduler_of(void *self);
 bool scheduler_has_ids(struct scheduler *scheduler);
 /* The loaded workflow of that name, or NULL. */
 struct workflow *scheduler_workflow(const struct scheduler *scheduler, struct slice name);
-/* Follows a change of the workflows: queues, events in hand. */
-void scheduler_subscribe(struct scheduler *scheduler);
+/* Puts these workflows in the place of those there were; takes them over. */
+void scheduler_take_workflows(struct scheduler *scheduler, struct workflow **workflows, size_t count);
 
 /* --- events.c: the table of events, and what becomes of them --- */
 void event_take(struct scheduler *scheduler, const struct msg_job *job);
@@ -132,6 +135,8 @@ void event_restart(struct scheduler *scheduler, struct event *event);
 /* The same try again with what was read meanwhile: with a fact more, say. */
 void event_go_on(struct scheduler *scheduler, struct event *event);
 void event_free(struct event *event);
+/* What the event has led to so far is not to be counted, nor looked at when its end is committed. */
+void event_forget(struct event *event);
 /* False when the ticket is none of an event's. */
 bool event_on_committed(struct scheduler *scheduler, const struct msg_committed *msg);
 bool event_on_page(struct scheduler *scheduler, const struct msg_page *msg);
@@ -159,11 +164,31 @@ void follow_on_page(struct scheduler *scheduler, struct event *event, const stru
 
 /* --- begin.c: events that begin runs --- */
 void begin_runs(struct scheduler *scheduler, struct event *event);
-void begin_on_page(struct scheduler *scheduler, struct event *event, const struct msg_page *msg);
-/* A START whose run cannot begin ends; the run that waits for it is told. */
-void begin_refuse(struct scheduler *scheduler, struct event *event, enum error error, const char *detail);
-/* Appends the STEP_DONE for the run whose step waits for the run that this START should have begun, if there is one. */
-void begin_put_refusal(struct event *event, enum error error, struct slice detail);
+/* Begins one run; takes the trigger over. */
+void begin_one(struct scheduler *scheduler, struct event *event, struct workflow *workflow, json_t *trigger);
+
+/* --- starts.c: START, which names its workflow, its caller or the run it repeats --- */
+bool event_is_start(const struct event *event);
+void start_begin(struct scheduler *scheduler, struct event *event);
+void start_on_page(struct scheduler *scheduler, struct event *event, const struct msg_page *msg);
+/* Gives the new run what its START says: caller, depth, and what the run it repeats has done. False with a problem. */
+bool start_fill(struct event *event, const struct workflow *workflow, char *problem, size_t room);
+/* Ends a START whose run cannot begin; the run that waits for it is told. `detail` is a literal. */
+void start_refuse(struct scheduler *scheduler, struct event *event, enum error error, const char *detail);
+/* Appends the STEP_DONE for the run whose step waits for this START, if there is one. */
+void start_put_refusal(struct event *event, enum error error, struct slice detail);
+
+/* --- occurrences.c: schedules and slots --- */
+/* False when there is to be no run now: the event was ended, or waits. */
+bool occurrence_may_begin(struct scheduler *scheduler, struct event *event, const struct workflow *workflow);
+void occurrence_on_page(struct scheduler *scheduler, struct event *event, const struct msg_page *msg);
+/* The expression variable trigger, owned by the caller; NULL when the event waits for what is in the slot. */
+json_t *occurrence_trigger(struct scheduler *scheduler, struct event *event, const struct workflow *workflow);
+/* Appends what the run's beginning means to the occurrences after it and to the slot; tells how many operations. */
+size_t occurrence_put(struct scheduler *scheduler, struct event *event, const struct workflow *workflow);
+
+/* --- hooks.c --- */
+extern const struct machine_hooks scheduler_hooks;
 
 /* --- facts.c --- */
 /* Reads what the machine wants, then goes on with the event. */

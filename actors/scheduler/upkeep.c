@@ -2,6 +2,7 @@
 #include "actors/common/step_event.h"
 #include "actors/scheduler/state.h"
 #include <stdio.h>
+#include <string.h>
 
 enum { PAGE_ROWS = 100, FIRST_MS = 5000, TURN_MS = 600000, KEEP_MS = 3600000 };
 
@@ -66,8 +67,78 @@ static uint64_t forget_runs(struct scheduler *scheduler, const struct msg_page *
     return count;
 }
 
+/* Those that a walk before looked at are passed over: most were reduced then. */
+static uint64_t reduce_runs(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+    struct wire wire = wire_over(msg->rows);
+    struct record_run_entry run;
+    int64_t before_ms = actor_wall(scheduler->actor) - scheduler->config->replay_keep_ms;
+
+    (void)ops;
+    for (uint64_t i = 0; i < msg->count && record_take_run_entry(&wire, &run); i++)
+        if (run.state != RUN_OPEN && run.changed_ms < before_ms && run.changed_ms >= upkeep->reduced_until_ms)
+            buffer_append(&upkeep->reduce, &run.run, sizeof(run.run));
+    if (msg->next.size == 0)
+        upkeep->until_ms = before_ms;
+    return 0;
+}
+
+static uint64_t forget_approvals(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    struct wire wire = wire_over(msg->rows);
+    struct record_space_entry entry;
+    struct json_problem problem;
+    int64_t before_ms = actor_wall(scheduler->actor) - scheduler->config->run_keep_ms;
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < msg->count && record_take_space_entry(&wire, &entry); i++) {
+        json_t *approval = json_read(entry.value, &problem);
+        json_int_t decided_ms = json_integer_value(json_object_get(approval, "decided_ms"));
+        if (decided_ms > 0 && decided_ms < before_ms && !slice_is(json_text_at(approval, "state"), "open")) {
+            op_put_delete(ops, &(struct op_delete){SLICE("approval"), entry.key});
+            count++;
+        }
+        json_decref(approval);
+    }
+    return count;
+}
+
+/* WORKFLOW/INDEX */
+static bool is_overlap_of(const struct workflow *workflow, struct slice key)
+{
+    char name[WORKFLOW_NAME_MAX + 24];
+
+    for (size_t i = 0; i < workflow->trigger_count; i++) {
+        snprintf(name, sizeof(name), "%s/%zu", workflow->name, i);
+        if (slice_is(key, name))
+            return workflow->triggers[i].overlap != OVERLAP_ALLOW;
+    }
+    return false;
+}
+
+static uint64_t forget_overlaps(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    struct wire wire = wire_over(msg->rows);
+    struct record_space_entry entry;
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < msg->count && record_take_space_entry(&wire, &entry); i++) {
+        bool is_known = false;
+        for (size_t w = 0; w < scheduler->workflow_count && !is_known; w++)
+            is_known = is_overlap_of(scheduler->workflows[w], entry.key);
+        if (is_known)
+            continue;
+        op_put_expect(ops, &(struct op_expect){SLICE("overlap"), entry.key, entry.version});
+        op_put_delete(ops, &(struct op_delete){SLICE("overlap"), entry.key});
+        count++;
+    }
+    return count;
+}
+
 static const struct walk {
     enum read_kind what;
+    const char *space; /* of READ_SPACE_SCAN, else "" */
     uint64_t states;   /* bit set, of READ_JOBS */
     int64_t every_ms;  /* and once at start */
     bool is_about_age; /* so it waits for a clock that is trusted */
@@ -75,9 +146,12 @@ static const struct walk {
     /* Packs what is to be done; returns on how many rows. */
     uint64_t (*visit)(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops);
 } walks[WALKS] = {
-    {READ_JOBS, 1u << JOB_DEAD, TURN_MS, false, "poison-told", tell_poisoned},
-    {READ_JOBS, 1u << JOB_DEAD, KEEP_MS, true, "dead-jobs-removed", cancel_dead},
-    {READ_RUNS, 0, KEEP_MS, true, "runs-forgotten", forget_runs},
+    {READ_JOBS, "", 1u << JOB_DEAD, TURN_MS, false, "poison-told", tell_poisoned},
+    {READ_JOBS, "", 1u << JOB_DEAD, KEEP_MS, true, "dead-jobs-removed", cancel_dead},
+    {READ_RUNS, "", 0, KEEP_MS, true, "runs-forgotten", forget_runs},
+    {READ_RUNS, "", 0, KEEP_MS, true, "runs-reduced", reduce_runs},
+    {READ_SPACE_SCAN, "approval", 0, KEEP_MS, true, "approvals-forgotten", forget_approvals},
+    {READ_SPACE_SCAN, "overlap", 0, KEEP_MS, false, "overlaps-forgotten", forget_overlaps},
 };
 
 /* ---- the walks ---- */
@@ -92,6 +166,7 @@ static void ask_page(struct scheduler *scheduler)
     struct upkeep *upkeep = &scheduler->upkeep;
     struct msg_read read = {.ticket = actor_ticket(scheduler->actor),
                             .what = walks[upkeep->walk].what,
+                            .space = slice_of(walks[upkeep->walk].space),
                             .from = buffer_slice(&upkeep->at),
                             .id = walks[upkeep->walk].states,
                             .limit = PAGE_ROWS};
@@ -124,6 +199,19 @@ static void begin_from(struct scheduler *scheduler, size_t walk)
         ask_page(scheduler);
 }
 
+static void reduce_next(struct scheduler *scheduler)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+    struct msg_read read = {.ticket = actor_ticket(scheduler->actor), .what = READ_RUN, .limit = 1};
+
+    memcpy(&read.id, upkeep->reduce.data + upkeep->reduce.size - sizeof(read.id), sizeof(read.id));
+    upkeep->is_reducing = store_read(scheduler->actor, &read) == ERROR_OK;
+    if (upkeep->is_reducing)
+        upkeep->ticket = read.ticket;
+    else
+        wait_for(scheduler, AGAIN_MS);
+}
+
 static void end_walk(struct scheduler *scheduler)
 {
     struct upkeep *upkeep = &scheduler->upkeep;
@@ -140,6 +228,12 @@ static void turn_page(struct scheduler *scheduler)
 
     if (scheduler->is_quiescing)
         return;
+    if (upkeep->reduce.size > 0) {
+        reduce_next(scheduler);
+        return;
+    }
+    if (upkeep->until_ms > upkeep->reduced_until_ms)
+        upkeep->reduced_until_ms = upkeep->until_ms;
     if (upkeep->next.size == 0) {
         end_walk(scheduler);
         return;
@@ -153,8 +247,47 @@ void upkeep_turn(struct scheduler *scheduler)
 {
     if (scheduler->upkeep.walk == WALKS)
         begin_from(scheduler, 0);
+    else if (scheduler->upkeep.ticket == 0 && scheduler->upkeep.reduce.size > 0)
+        reduce_next(scheduler);
     else if (scheduler->upkeep.ticket == 0)
         ask_page(scheduler);
+}
+
+/* One run of the list: written without what would let it be repeated. */
+static void reduce_on_page(struct scheduler *scheduler, const struct msg_page *msg)
+{
+    struct upkeep *upkeep = &scheduler->upkeep;
+    struct wire wire = wire_over(msg->rows);
+    struct buffer ops = {NULL, 0, 0}, record = {NULL, 0, 0};
+    struct record_run_entry entry;
+    struct run run;
+    uint64_t ticket = actor_ticket(scheduler->actor);
+
+    upkeep->reduce.size -= sizeof(uint64_t);
+    if (msg->error != ERROR_OK || !record_take_run_entry(&wire, &entry) || !run_read(&run, entry.record)) {
+        turn_page(scheduler);
+        return;
+    }
+    if (run_reduce(&run)) {
+        json_write(&record, run.record);
+        op_put_run(&ops, &(struct op_run){.run = entry.run,
+                                          .version = entry.version,
+                                          .workflow = entry.workflow,
+                                          .state = entry.state,
+                                          .record = buffer_slice(&record)});
+    }
+    upkeep->asked = 1;
+    if (ops.size == 0)
+        turn_page(scheduler);
+    else if (store_commit(scheduler->actor, ticket, &ops) == ERROR_OK)
+        upkeep->ticket = ticket;
+    else {
+        upkeep->reduce.size += sizeof(uint64_t); /* the same run again */
+        wait_for(scheduler, AGAIN_MS);
+    }
+    run_fini(&run);
+    buffer_free(&record);
+    buffer_free(&ops);
 }
 
 /* A page with nothing to do costs no commit. */
@@ -167,6 +300,11 @@ bool upkeep_on_page(struct scheduler *scheduler, const struct msg_page *msg)
     if (upkeep->ticket != msg->ticket)
         return false;
     upkeep->ticket = 0;
+    if (upkeep->is_reducing) {
+        upkeep->is_reducing = false;
+        reduce_on_page(scheduler, msg);
+        return true;
+    }
     buffer_clear(&upkeep->next);
     if (msg->error != ERROR_OK)
         ACTOR_LOG(scheduler->actor, LOG_WARN, "upkeep-unreadable", L_ERROR(msg->error));
@@ -205,6 +343,7 @@ bool upkeep_on_committed(struct scheduler *scheduler, const struct msg_committed
 void upkeep_start(struct scheduler *scheduler)
 {
     scheduler->upkeep.walk = WALKS;
+    scheduler->upkeep.reduced_until_ms = scheduler->upkeep.until_ms = INT64_MIN;
     wait_for(scheduler, FIRST_MS);
 }
 
@@ -212,4 +351,5 @@ void upkeep_stop(struct scheduler *scheduler)
 {
     buffer_free(&scheduler->upkeep.at);
     buffer_free(&scheduler->upkeep.next);
+    buffer_free(&scheduler->upkeep.reduce);
 }

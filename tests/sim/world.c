@@ -2,6 +2,7 @@
 /* The calls of runtime/actor.h in the simulated world. */
 #include "tests/sim/sim.h"
 #include "config/config.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,14 @@ static bool world_wall_trusted(const struct actor *actor)
 {
     (void)actor;
     return true;
+}
+
+/* The simulated shop keeps the workflows it began with. */
+static void *world_reload(struct actor *actor, char *problem, size_t room)
+{
+    (void)actor;
+    snprintf(problem, room, "nothing can be read anew here");
+    return NULL;
 }
 
 static uint64_t world_random(struct actor *actor)
@@ -201,6 +210,7 @@ const struct world sim_world = {
     .wall = world_wall,
     .wall_trusted = world_wall_trusted,
     .random = world_random,
+    .reload = world_reload,
     .timer = world_timer,
     .send = world_send,
     .request = world_request,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tests/support/fake_world.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,17 @@ static int64_t world_wall(const struct actor *actor)
 static bool world_wall_trusted(const struct actor *actor)
 {
     return fake_of_const(actor)->wall_trusted;
+}
+
+static void *world_reload(struct actor *actor, char *problem, size_t room)
+{
+    struct fake *fake = fake_of(actor);
+    void *reloaded = fake->reloaded;
+
+    fake->reloaded = NULL;
+    if (reloaded == NULL)
+        snprintf(problem, room, "%s", fake->reload_problem != NULL ? fake->reload_problem : "nothing to read");
+    return reloaded;
 }
 
 static uint64_t world_random(struct actor *actor)
@@ -239,6 +251,7 @@ static const struct world fake_calls = {
     .wall = world_wall,
     .wall_trusted = world_wall_trusted,
     .random = world_random,
+    .reload = world_reload,
     .timer = world_timer,
     .send = world_send,
     .request = world_request,

@@ -56,6 +56,8 @@ struct fake {
     bool wall_trusted;
     enum error send_error[MSG_COUNT]; /* what send answers for a message; OK records it */
     enum error request_error, serve_error, listen_error, sink_error;
+    void *reloaded;       /* what actor_reload() gives, once; NULL: `reload_problem` */
+    const char *reload_problem;
     const char *progress; /* what actor_progress_json() writes */
     uint64_t random;      /* state of the generator */
     /* What the actor did, in order. */
