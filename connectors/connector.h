@@ -84,7 +84,7 @@ struct connector {
                   struct usage *usage);
 };
 
-extern const struct connector connector_gemini, connector_email;
+extern const struct connector connector_gemini, connector_email, connector_http;
 
 /* For connectors. Starts a step: clears the scratch and the step. */
 void step_start(struct scratch *scratch, struct step *step);

@@ -115,6 +115,23 @@ static void gate_sleep(struct limiter *limiter, struct gate *gate, int64_t until
     actor_timer(limiter->actor, (uint64_t)(gate - limiter->gates) + 1, until_ms);
 }
 
+/* The same for people and workflows (figures of limits): what the gate is at, as JSON. */
+static void gate_put_figures(struct gate *gate, const struct budget_clock *clock, struct buffer *ops)
+{
+    struct buffer value = {NULL, 0, 0};
+    int64_t used, limit;
+
+    budget_tightest(&gate->budget, clock, &used, &limit);
+    json_t *figures = json_pack("{s:I, s:o, s:I, s:I}", "used", (json_int_t)used, "limit",
+                                limit < 0 ? json_null() : json_integer(limit), "held_ms",
+                                (json_int_t)budget_held_ms(&gate->budget, clock), "at_ms", (json_int_t)clock->wall_ms);
+    json_write(&value, figures);
+    op_put_put(ops, &(struct op_put){
+                        .space = SLICE("gate"), .key = slice_of(gate->limit->gate), .value = buffer_slice(&value)});
+    json_decref(figures);
+    buffer_free(&value);
+}
+
 static void gate_save(struct limiter *limiter, struct gate *gate, int64_t block)
 {
     struct buffer value = {NULL, 0, 0}, ops = {NULL, 0, 0};
@@ -124,6 +141,7 @@ static void gate_save(struct limiter *limiter, struct gate *gate, int64_t block)
     budget_save(&gate->budget, &clock, block, &value);
     op_put_put(&ops, &(struct op_put){
                          .space = SLICE("limiter"), .key = slice_of(gate->limit->gate), .value = buffer_slice(&value)});
+    gate_put_figures(gate, &clock, &ops);
     if (store_commit(limiter->actor, ticket, &ops) == ERROR_OK) {
         gate->ticket = ticket;
         gate->block_asked = block;

@@ -134,7 +134,7 @@ static void test_claims(void **state)
         {"bit.ly/3xYz", "link"},
         {"www.evil.anything", "link"},
         {"evil。com", "link"},
-        {"https://shop.example@evil.com/tea", "address link"},
+        {"https://shop.example@evil.com/tea", "address"},
         {"https://shоp.example/tea", "link"},
         {"javascript://shop.example/tea", "link"},
         {"evil [dot] com", "link"},
