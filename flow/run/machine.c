@@ -185,7 +185,8 @@ static struct machine_scope scope_of_item(struct machine_scope *outer, const str
                                   .item = json_array_get(json_object_get(each->entry, "items"), index),
                                   .index = index};
 
-    snprintf(scope.suffix, sizeof(scope.suffix), "%s%s%zu", outer->suffix, outer->suffix[0] ? "." : "#", index);
+    CHECK((size_t)snprintf(scope.suffix, sizeof(scope.suffix), "%s%s%zu", outer->suffix, outer->suffix[0] ? "." : "#",
+                           index) < sizeof(scope.suffix));
     return scope;
 }
 
