@@ -90,17 +90,28 @@ static bool find_kind(struct workflow_reader *reader, const struct yaml_node *no
     return true;
 }
 
+static bool fits(const char *key, enum node_kind kind)
+{
+    if (kind == NODE_SKILL && (is_in(key, skill_keys) || skill_find(key) != NULL))
+        return true;
+    for (size_t i = 0; i < COMPOSITES; i++)
+        if (composites[i].kind == kind && is_in(key, composites[i].keys))
+            return true;
+    return is_in(key, common_keys);
+}
+
 /* Keys that are known, but not on this kind of step. */
 static bool check_fitting(struct workflow_reader *reader, const struct yaml_node *node, const char *maker,
                           const struct workflow_step *step)
 {
     for (const struct yaml_node *entry = node->child; entry != NULL; entry = entry->next) {
-        if (step->kind != NODE_SKILL && is_in(entry->key, skill_keys))
+        if (fits(entry->key, step->kind))
+            continue;
+        if (is_in(entry->key, skill_keys))
             return wrong_key(reader, entry, "%s belongs to a step with a skill; put it on the steps inside %s",
                              entry->key, maker);
         for (size_t i = 0; i < COMPOSITES; i++)
-            if (composites[i].kind != step->kind && is_in(entry->key, composites[i].keys) &&
-                !(step->kind == NODE_EACH && strcmp(entry->key, "do") == 0))
+            if (is_in(entry->key, composites[i].keys))
                 return wrong_key(reader, entry, "%s goes together with %s only; leave it out", entry->key,
                                  composites[i].keys[0]);
     }
