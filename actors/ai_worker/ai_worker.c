@@ -43,12 +43,28 @@ static void generate_done(struct actor *actor, const json_t *inputs, json_t *res
     json_decref(object);
 }
 
-static void generate_used(struct actor *actor, const struct usage *usage)
+static int64_t tokens_micros(int64_t tokens, int64_t micros_per_million)
 {
+    int64_t whole;
+
+    return __builtin_mul_overflow(tokens, micros_per_million, &whole) ? 0 : (whole + 500000) / 1000000;
+}
+
+static int64_t generate_used(struct actor *actor, const struct connector_settings *settings, const json_t *inputs,
+                             const struct usage *usage)
+{
+    struct slice model = json_text_at(inputs, "model");
+    const struct price *price =
+        config_price(actor_config(actor), model.size > 0 ? model : settings->model, actor_wall(actor));
+
     if (usage->tokens_in > 0)
         actor_count(actor, METRIC_AI_TOKENS_IN, 0, (uint64_t)usage->tokens_in);
     if (usage->tokens_out > 0)
         actor_count(actor, METRIC_AI_TOKENS_OUT, 0, (uint64_t)usage->tokens_out);
+    if (price == NULL)
+        return 0;
+    return tokens_micros(usage->tokens_in, price->input_micros) +
+           tokens_micros(usage->tokens_out, price->output_micros);
 }
 
 static int64_t window(const struct config *config)

@@ -78,7 +78,10 @@ static void put_step_done(struct buffer *ops, const struct outcome_job *job, enu
                                                         .job = job->id,
                                                         .error = error,
                                                         .result = error == ERROR_OK ? result : SLICE("null"),
-                                                        .detail = detail});
+                                                        .detail = detail,
+                                                        .attempts = job->attempt + 1,
+                                                        .cost_micros = job->cost_micros,
+                                                        .currency = job->currency});
 }
 
 /* A note from before this lease stands for a call that nobody has settled yet: it goes only to begin anew. */

@@ -17,6 +17,8 @@ struct outcome_job {
     int64_t now_ms;                  /* UTC */
     uint64_t random;
     unsigned offline_in_a_row; /* of the service, for growing pauses */
+    int64_t cost_micros;       /* of the calls made in this lease */
+    struct slice currency;     /* of the cost; empty when there was none */
 };
 
 struct outcome {

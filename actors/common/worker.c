@@ -33,7 +33,8 @@ struct worker_job {
     struct connector_settings settings;
     struct scratch scratch;
     struct step step;
-    struct buffer ops; /* END: what is committed */
+    int64_t cost_micros; /* of the calls of this lease */
+    struct buffer ops;   /* END: what is committed */
     enum outcome_kind outcome;
 };
 
@@ -154,6 +155,8 @@ static void log_end(struct worker *worker, const struct worker_job *job, const s
 
 static struct outcome_job outcome_view(struct worker *worker, const struct worker_job *job)
 {
+    const char *currency = actor_config(worker->actor)->price_currency;
+
     return (struct outcome_job){.id = job->id,
                                 .fence = job->fence,
                                 .run = job->run,
@@ -164,7 +167,10 @@ static struct outcome_job outcome_view(struct worker *worker, const struct worke
                                 .task = job->is_task ? &job->task : NULL,
                                 .now_ms = actor_wall(worker->actor),
                                 .random = actor_random(worker->actor),
-                                .offline_in_a_row = worker->offline_in_a_row};
+                                .offline_in_a_row = worker->offline_in_a_row,
+                                .cost_micros = job->cost_micros,
+                                .currency = job->cost_micros != 0 && currency != NULL ? slice_of(currency)
+                                                                                      : (struct slice){NULL, 0}};
 }
 
 /* The note is made before an effect: with one, a good end says that the effect happened. */
@@ -471,7 +477,7 @@ void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
                              ? ERROR_OK
                              : job->step.error;
     if (job->skill->used != NULL)
-        job->skill->used(worker->actor, &usage);
+        job->cost_micros += job->skill->used(worker->actor, &job->settings, job->inputs, &usage);
     report(worker, job, outcome, &usage);
     job_follow(worker, job);
 }

@@ -15,8 +15,9 @@ struct worker_skill {
                        struct scratch *scratch, struct step *step);
     /* A step ended well; `result` may be changed. May be NULL. */
     void (*done)(struct actor *actor, const json_t *inputs, json_t *result);
-    /* What a call used up. May be NULL. */
-    void (*used)(struct actor *actor, const struct usage *usage);
+    /* What a call used up; returns what it cost in millionths of the unit of config->price_currency. May be NULL. */
+    int64_t (*used)(struct actor *actor, const struct connector_settings *settings, const json_t *inputs,
+                    const struct usage *usage);
 };
 
 struct worker_kind {
