@@ -3,6 +3,7 @@
 #include "console/terminal/expr_command.h"
 #include "console/terminal/schedule_command.h"
 #include "console/terminal/width.h"
+#include "console/terminal/workflow_commands.h"
 #include <stdarg.h>
 
 static const struct {
@@ -12,6 +13,10 @@ static const struct {
     {COMMAND_SCHEDULE_NEXT, schedule_command_next},
     {COMMAND_SCHEDULE_EXPLAIN, schedule_command_explain},
     {COMMAND_EXPR, expr_command},
+    {COMMAND_WORKFLOW_CHECK, workflow_check},
+    {COMMAND_WORKFLOW_TEST, workflow_test},
+    {COMMAND_WORKFLOW_DIFF, workflow_diff},
+    {COMMAND_WORKFLOW_SHADOW, workflow_shadow},
 };
 
 offline_command *offline_find(enum command_id command)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "console/terminal/session.h"
+#include "console/terminal/follow.h"
 #include "console/terminal/help.h"
 #include "console/terminal/offline.h"
 #include "console/terminal/show.h"
@@ -68,23 +69,47 @@ static int command_result(const struct settings *settings, struct buffer *body, 
     return exit_code_of(answer);
 }
 
-static int run_command(const struct settings *settings, const struct request *request, FILE *out, FILE *problems)
+static void ask_daemon(const struct settings *settings, enum command_id command, const json_t *arguments,
+                       struct buffer *body, struct purser_answer *answer)
 {
     struct purser_options options = {"purser", settings->timeout_ms, CONNECT_MS, 0};
-    struct buffer arguments = {NULL, 0, 0}, body = {NULL, 0, 0};
-    struct purser_answer answer;
+    struct buffer text = {NULL, 0, 0};
     char endpoint[sizeof(settings->socket) + 8];
-    int exit_code;
 
     snprintf(endpoint, sizeof(endpoint), "ipc://%s", settings->socket);
-    struct purser *purser = purser_open(endpoint, &options, &answer);
+    struct purser *purser = purser_open(endpoint, &options, answer);
     if (purser != NULL) {
-        json_write(&arguments, request->arguments);
-        purser_command(purser, command_info[request->command].words, buffer_slice(&arguments), &body, &answer);
+        json_write(&text, arguments);
+        purser_command(purser, command_info[command].words, buffer_slice(&text), body, answer);
         purser_close(&purser);
     }
-    exit_code = command_result(settings, &body, &answer, out, problems);
-    buffer_free(&arguments);
+    buffer_free(&text);
+}
+
+int session_ask(const struct settings *settings, enum command_id command, const json_t *arguments, json_t **value,
+                FILE *problems)
+{
+    struct buffer body = {NULL, 0, 0};
+    struct purser_answer answer;
+    struct json_problem why;
+
+    ask_daemon(settings, command, arguments, &body, &answer);
+    *value = answer.outcome == PURSER_ACCEPTED ? json_read(buffer_slice(&body), &why) : NULL;
+    buffer_free(&body);
+    if (answer.outcome != PURSER_ACCEPTED)
+        print_problem(problems, answer.error, slice_of(answer.message));
+    else if (*value == NULL)
+        print_problem(problems, "", slice_of("the daemon's answer is no JSON"));
+    return *value != NULL ? SESSION_OK : answer.outcome == PURSER_ACCEPTED ? SESSION_REFUSED : exit_code_of(&answer);
+}
+
+static int run_command(const struct settings *settings, const struct request *request, FILE *out, FILE *problems)
+{
+    struct buffer body = {NULL, 0, 0};
+    struct purser_answer answer;
+
+    ask_daemon(settings, request->command, request->arguments, &body, &answer);
+    int exit_code = command_result(settings, &body, &answer, out, problems);
     buffer_free(&body);
     return exit_code;
 }
@@ -163,6 +188,8 @@ int session_run(const struct settings *settings, const struct words *words, FILE
     offline_command *offline = offline_find(request.command);
     if (offline != NULL) {
         exit_code = offline(settings, request.arguments, out, problems);
+    } else if (request.command == COMMAND_RUN_SHOW && json_is_true(json_object_get(request.arguments, "follow"))) {
+        exit_code = follow_run(settings, request.arguments, out, problems);
     } else if (settings->endpoint[0] == '\0') {
         exit_code = run_command(settings, &request, out, problems);
     } else if (request.command == COMMAND_PUSH) {

@@ -19,3 +19,8 @@ enum {
 int session_run(const struct settings *settings, const struct words *words, FILE *out, FILE *problems);
 /* A prompt until exit or the end of input. Returns the exit code of the last command. */
 int session_shell(const struct settings *settings, FILE *in, FILE *out);
+
+/* Asks the daemon on the control socket. On SESSION_OK the caller owns *value; otherwise it is NULL, `problems` says
+ * why, and the exit code is returned. */
+int session_ask(const struct settings *settings, enum command_id command, const json_t *arguments, json_t **value,
+                FILE *problems);
