@@ -110,7 +110,7 @@ struct workflow {
     size_t trigger_count;
     char *unique; /* template of the key under which there is one run, ever; NULL: every event runs */
     struct workflow_block steps;
-    struct workflow_block on_failure; /* may have no steps; these see `error` {step, error, text} */
+    struct workflow_block on_failure; /* may have no steps; these see `failure` {step, error, text} */
     json_t *result;                   /* template of the run's result, or NULL: the last step's */
     const struct workflow_step **all; /* every step, in the order of the text, those of else and on_failure too */
     size_t all_count;

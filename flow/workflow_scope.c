@@ -94,30 +94,6 @@ static bool finds_hidden(const struct workflow_reader *reader, struct slice text
     return false;
 }
 
-/* `error` is a function too, so its use as a value is looked for apart. */
-static bool uses_error(struct slice text, struct expression_problem *problem)
-{
-    struct template_part part;
-    bool bad, is_field = false;
-    size_t at = 0;
-
-    while (template_next(text, &at, &part, &bad, problem))
-        for (size_t in = 0; part.is_expression;) {
-            struct token token = token_next(part.text, &in);
-            size_t behind = in;
-            if (token.kind == TOKEN_END || token.kind == TOKEN_BAD)
-                break;
-            if (token.kind == TOKEN_NAME && !is_field && slice_is(token.text, "error") &&
-                slice_is(token_next(part.text, &behind).text, ".")) {
-                expression_problem_set(problem, text, part.offset + token.offset,
-                                       "error is there in on_failure only; a step that has ended has steps.ID.error");
-                return true;
-            }
-            is_field = slice_is(token.text, ".") || slice_is(token.text, ":");
-        }
-    return false;
-}
-
 bool scope_check(struct workflow_reader *reader, struct slice text, bool is_trigger_only,
                  struct expression_problem *problem)
 {
@@ -132,12 +108,12 @@ bool scope_check(struct workflow_reader *reader, struct slice text, bool is_trig
     if (reader->item_count > 0)
         names[count++] = "index";
     if (reader->is_on_failure)
-        names[count++] = "error";
+        names[count++] = "failure";
     for (size_t i = 0; i < reader->workflow->all_count && !is_trigger_only; i++)
         if (reader->hidden_by[i] == NULL)
             ids[id_count++] = reader->workflow->all[i]->id;
     if (expression_check(text, &scope, problem))
-        return reader->is_on_failure || !uses_error(text, problem);
+        return true;
     if (!is_trigger_only && strstr(problem->text, "earlier step") != NULL)
         finds_hidden(reader, text, problem);
     return false;
@@ -167,7 +143,7 @@ static bool is_name(const char *name)
 
 bool scope_check_item(struct workflow_reader *reader, const struct yaml_node *node, const char *name)
 {
-    static const char *const taken[] = {"index", "error", NULL};
+    static const char *const taken[] = {"index", "failure", NULL};
 
     if (is_in(name, step_names) || is_in(name, taken))
         return wrong_at(reader, node, "as \"%s\" would hide what %s stands for; write another name", name, name);

@@ -149,7 +149,7 @@ json_t *run_vars(const struct run *run, const struct run_shop *shop, int64_t now
     }
     json_object_set_new(vars, "steps", steps);
     if (error != NULL)
-        json_object_set(vars, "error", error);
+        json_object_set(vars, "failure", error);
     return vars;
 }
 

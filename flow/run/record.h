@@ -58,7 +58,7 @@ bool run_reduce(struct run *run);
 bool run_is_reduced(const struct run *run);
 
 /* What expressions see: trigger, shop {name, zone, currency}, now (UTC ms), run {id, workflow, mode, started_ms} and
- * steps.ID {state, result, error}, `error` when the run is failing. The caller owns it. */
+ * steps.ID {state, result, error}, `failure` {step, error, text} when the run is failing. The caller owns it. */
 json_t *run_vars(const struct run *run, const struct run_shop *shop, int64_t now_ms);
 /* Of one step: {state, result, error, text}, as far as there is any. */
 json_t *run_step_view(json_t *step);

@@ -367,7 +367,7 @@ static void a_mistake_is_not_caught_by_else(void **state)
     (void)state;
     bench_open(&bench,
                HEAD "  - id: g\n    do:\n      - {id: a, log: \"{{ 1 + trigger.body }}\"}\n    else: {text: no}\n"
-                    "on_failure:\n  - {id: f, log: \"{{ error.step }} {{ error.error }}\"}\n");
+                    "on_failure:\n  - {id: f, log: \"{{ failure.step }} {{ failure.error }}\"}\n");
     begin(&bench, "{\"body\": {}}");
     assert_state(&bench, "g", "failed");
     assert_result(&bench, "f", "{\"text\": \"a expression\"}");

@@ -99,7 +99,7 @@ static const struct {
     {"ELSE", "steps.each.error .. steps.kind.result", NULL},
     {"ELSE", "line", "there is no name \"line\" here"},
     {"ELSE", "steps.each_one.result", "the step \"each_one\" is inside the for_each \"each\""},
-    {"ELSE", "error.text", "error is there in on_failure only"},
+    {"ELSE", "failure.text", "there is no name \"failure\" here"},
     {"MAP", "steps.ask.error", NULL},
     {"MAP", "steps.group.result", "the step \"group\" is not over yet here"},
     {"GROUP", "steps.ask.result.text", NULL},
@@ -107,11 +107,11 @@ static const struct {
     {"LAST", "steps.each_two.result", "the step \"each_two\" is inside the for_each \"each\""},
     {"LAST", "last(steps.each.result)", NULL},
     {"LAST", "trigger.steps.each_two", NULL},
-    {"FAILURE", "error.step .. error.error .. error.text .. steps.last.result .. steps.left_one.error", NULL},
+    {"FAILURE", "failure.step .. failure.error .. failure.text .. steps.last.result .. steps.left_one.error", NULL},
     {"FAILURE", "steps.each_one.result", "is inside the for_each \"each\""},
     {"RESULT", "steps.last.result .. now .. run.id", NULL},
     {"RESULT", "steps.tell.result", "there is no earlier step \"tell\" here"},
-    {"RESULT", "error.text", "error is there in on_failure only"},
+    {"RESULT", "failure.text", "there is no name \"failure\" here"},
     {"UNIQUE", "trigger.body.id .. shop.name", NULL},
     {"UNIQUE", "run.id", "there is no name \"run\" here"},
 };
@@ -185,7 +185,7 @@ static void the_tree_is_as_written(void **state)
 /* Keys may stand in any order; `all` is that of the text. */
 static void the_order_of_keys_is_free(void **state)
 {
-    static const char text[] = "on_failure:\n  - {id: tell, log: \"{{ error.text }}\"}\n"
+    static const char text[] = "on_failure:\n  - {id: tell, log: \"{{ failure.text }}\"}\n"
                                "steps:\n"
                                "  - else:\n"
                                "      - {id: instead, log: \"{{ steps.one.error }}\"}\n"

@@ -75,7 +75,7 @@ static const struct {
     {HEAD "  - {id: a, log: x}\non_failure: oops\n", "7:13: on_failure wants a list of 1 to 200 steps"},
     {HEAD "  - {id: a, log: x}\non_failure:\n  - {id: a, log: y}\n",
      "8:10: the id \"a\" is taken by the step in line 6"},
-    {HEAD "  - {id: a, log: \"{{ error.text }}\"}\n", "6:22: error is there in on_failure only"},
+    {HEAD "  - {id: a, log: \"{{ failure.text }}\"}\n", "6:22: there is no name \"failure\" here"},
     {HEAD "  - {id: a, log: x}\n  - {id: b, log: x, else: {x: y}, wen: \"{{ true }}\"}\n", "did you mean \"when\""},
     {HEAD "  - id: a\n    log: {{ now }}\n", "7:10: YAML reads an unquoted {{ as the start of a map; put quotes"},
 
