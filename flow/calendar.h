@@ -101,6 +101,8 @@ void calendar_entry_write(const struct calendar_entry *entry, struct buffer *int
 void calendar_entry_fini(struct calendar_entry *entry);
 /* False with a sentence when title, text or media is not as an entry may have it. */
 bool calendar_entry_check(const struct calendar_entry *entry, char problem[CALENDAR_PROBLEM_BYTES]);
+/* The same number for the same title, text and media. */
+uint64_t calendar_entry_print(const struct calendar_entry *entry);
 /* CALENDAR_MISSED for a planned entry whose slot passed more than a day ago, else the entry's own state. */
 enum calendar_state calendar_state_at(enum calendar_state state, int64_t slot_ms, int64_t now_ms);
 

@@ -160,6 +160,18 @@ bool calendar_entry_check(const struct calendar_entry *entry, char problem[CALEN
     return problem[0] == '\0';
 }
 
+/* FNV-1a; the NUL at the end of each text is part of it, so that texts do not run into each other. */
+uint64_t calendar_entry_print(const struct calendar_entry *entry)
+{
+    const char *const texts[] = {entry->title, entry->text, entry->media};
+    uint64_t print = 0xcbf29ce484222325;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        for (size_t at = 0, size = strlen(texts[i]); at <= size; at++)
+            print = (print ^ (unsigned char)texts[i][at]) * 0x100000001b3;
+    return print;
+}
+
 /* ---- changes ---- */
 
 size_t calendar_put_entry(struct buffer *ops, struct calendar_entry *entry, const struct buffer *was)

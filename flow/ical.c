@@ -286,14 +286,17 @@ static bool take_start(struct reader *reader, const struct property *property)
 {
     struct slice id = parameter(property, "TZID");
     struct zone *own = NULL;
+    char shown[SHOWN_BYTES];
     struct civil civil;
     bool is_utc;
 
     if (!read_clock(property->value, &civil, &reader->event.is_date, &is_utc))
         return wrong(reader, "DTSTART must be a time from 1970 on, like 20261122T090000 or 20261122T080000Z");
+    snprintf(shown, sizeof(shown), "%.*s", (int)(id.size < SHOWN_BYTES ? id.size : SHOWN_BYTES),
+             id.size > 0 ? id.data : "");
+    text_end_whole(shown);
     if (id.size > 0 && !is_utc && (own = open_zone(id)) == NULL)
-        return wrong(reader, "the time zone \"%.*s\" is not known; use names like Europe/Berlin",
-                     (int)(id.size < SHOWN_BYTES ? id.size : SHOWN_BYTES), id.data);
+        return wrong(reader, "the time zone \"%s\" is not known; use names like Europe/Berlin", shown);
     reader->event.at_ms = civil_seconds(&civil);
     if (!is_utc)
         reader->event.at_ms = zone_from_local(own != NULL ? own : reader->zone, reader->event.at_ms).first;
