@@ -96,7 +96,16 @@ static int on_new_name(lua_State *lua)
 /* Leaves the environment of expressions in the registry. */
 static int set_up(lua_State *lua)
 {
+    const char *key;
+    json_t *value;
+
     functions_open(lua);
+    /* A variable hides a function of its name, so that a later function breaks no one's data. */
+    json_object_foreach((json_t *)sandbox_of(lua)->vars, key, value)
+    {
+        lua_pushnil(lua);
+        lua_setfield(lua, -2, key);
+    }
     lua_createtable(lua, 0, 2);
     lua_pushcfunction(lua, on_missing_name);
     lua_setfield(lua, -2, "__index");

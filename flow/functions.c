@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "flow/civil.h"
 #include "flow/money.h"
 #include "flow/sandbox.h"
 #include "flow/text_functions.h"
@@ -9,36 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-static int pushed_scratch(lua_State *lua)
-{
-    struct sandbox *sandbox = sandbox_of(lua);
-
-    sandbox_charge(lua, sandbox->scratch.size / 16);
-    lua_pushlstring(lua, sandbox->scratch.size ? sandbox->scratch.data : "", sandbox->scratch.size);
-    return 1;
-}
-
-static struct buffer *cleared_scratch(lua_State *lua)
-{
-    struct sandbox *sandbox = sandbox_of(lua);
-
-    buffer_clear(&sandbox->scratch);
-    return &sandbox->scratch;
-}
-
 static int call_money(lua_State *lua)
 {
     int64_t minor = luaL_checkinteger(lua, 1);
     struct slice currency = text_argument(lua, 2);
     int exponent = money_exponent(currency);
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
 
     if (exponent < 0)
         return luaL_error(lua, "money() wants a currency of three capital letters, for example money(19900, \"EUR\")");
     money_print(out, minor, exponent);
     buffer_text(out, " ");
     buffer_append(out, currency.data, currency.size);
-    return pushed_scratch(lua);
+    return scratch_push(lua);
 }
 
 static int call_minor(lua_State *lua)
@@ -58,174 +40,13 @@ static int call_minor(lua_State *lua)
     return 1;
 }
 
-/* An instant as integer milliseconds or as ISO 8601 text with its offset. */
-static int64_t instant_argument(lua_State *lua, int index)
-{
-    int64_t ms = 0;
-
-    if (lua_isinteger(lua, index)) {
-        ms = lua_tointeger(lua, index);
-        if (ms < -INT64_C(62135596800000) || ms > INT64_C(253402300799999))
-            luaL_error(lua, "the time lies outside the years 1 to 9999; it is counted in milliseconds since 1970");
-    } else if (lua_type(lua, index) != LUA_TSTRING || !civil_read_instant(text_argument(lua, index), &ms)) {
-        luaL_error(lua, "a time is wanted: milliseconds, or text like \"2026-11-22T09:30:00+01:00\" with its offset");
-    }
-    return ms;
-}
-
-static int call_ms(lua_State *lua)
-{
-    lua_pushinteger(lua, instant_argument(lua, 1));
-    return 1;
-}
-
-static const struct zone *zone_argument(lua_State *lua, int index)
-{
-    struct expression_engine *engine = sandbox_of(lua)->engine;
-    const char *name = luaL_optstring(lua, index, "UTC");
-    struct zone *zone;
-
-    for (size_t i = 0; i < engine->zone_count; i++)
-        if (strcmp(zone_name(engine->zones[i]), name) == 0)
-            return engine->zones[i];
-    sandbox_charge(lua, 1000);
-    zone = zone_open(name);
-    if (zone == NULL)
-        luaL_error(lua, "there is no time zone \"%s\"; write one like \"Europe/Berlin\" or \"UTC\"", name);
-    if (engine->zone_count == SANDBOX_ZONES_MAX)
-        zone_close(&engine->zones[--engine->zone_count]);
-    engine->zones[engine->zone_count++] = zone;
-    return zone;
-}
-
-static const char *const weekday_names[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                            "Thursday", "Friday", "Saturday"};
-static const char *const month_names[] = {"January", "February", "March",     "April",   "May",      "June",
-                                          "July",    "August",   "September", "October", "November", "December"};
-
-static bool append_clock(struct buffer *out, const struct civil *civil, char letter)
-{
-    switch (letter) {
-    case 'H':
-        buffer_printf(out, "%02d", civil->hour);
-        return true;
-    case 'I':
-        buffer_printf(out, "%02d", civil->hour % 12 == 0 ? 12 : civil->hour % 12);
-        return true;
-    case 'M':
-        buffer_printf(out, "%02d", civil->minute);
-        return true;
-    case 'S':
-        buffer_printf(out, "%02d", civil->second);
-        return true;
-    case 'p':
-        buffer_text(out, civil->hour < 12 ? "AM" : "PM");
-        return true;
-    case 'R':
-        buffer_printf(out, "%02d:%02d", civil->hour, civil->minute);
-        return true;
-    case 'T':
-        buffer_printf(out, "%02d:%02d:%02d", civil->hour, civil->minute, civil->second);
-        return true;
-    case '%':
-        buffer_text(out, "%");
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool append_calendar(struct buffer *out, const struct civil *civil, char letter)
-{
-    int weekday = civil_weekday(civil_days(civil->year, civil->month, civil->day));
-
-    switch (letter) {
-    case 'Y':
-        buffer_printf(out, "%04d", (int)civil->year);
-        return true;
-    case 'y':
-        buffer_printf(out, "%02d", (int)(civil->year % 100));
-        return true;
-    case 'm':
-        buffer_printf(out, "%02d", civil->month);
-        return true;
-    case 'd':
-        buffer_printf(out, "%02d", civil->day);
-        return true;
-    case 'e':
-        buffer_printf(out, "%d", civil->day);
-        return true;
-    case 'j':
-        buffer_printf(out, "%03d", civil_year_day(civil));
-        return true;
-    case 'u':
-        buffer_printf(out, "%d", weekday == 0 ? 7 : weekday);
-        return true;
-    case 'F':
-        buffer_printf(out, "%04d-%02d-%02d", (int)civil->year, civil->month, civil->day);
-        return true;
-    case 'a':
-        buffer_printf(out, "%.3s", weekday_names[weekday]);
-        return true;
-    case 'A':
-        buffer_text(out, weekday_names[weekday]);
-        return true;
-    case 'b':
-        buffer_printf(out, "%.3s", month_names[civil->month - 1]);
-        return true;
-    case 'B':
-        buffer_text(out, month_names[civil->month - 1]);
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool append_zone(struct buffer *out, const struct zone_offset *offset, char letter)
-{
-    int minutes = (offset->seconds < 0 ? -offset->seconds : offset->seconds) / 60;
-
-    if (letter == 'Z')
-        buffer_text(out, offset->name);
-    else if (letter == 'z')
-        buffer_printf(out, "%c%02d:%02d", offset->seconds < 0 ? '-' : '+', minutes / 60, minutes % 60);
-    return letter == 'Z' || letter == 'z';
-}
-
-static int call_date(lua_State *lua)
-{
-    int64_t seconds = civil_floor(instant_argument(lua, 1), 1000);
-    struct slice format = lua_isnoneornil(lua, 2) ? SLICE("%Y-%m-%d %H:%M") : text_argument(lua, 2);
-    const struct zone *zone = zone_argument(lua, 3);
-    struct zone_offset offset = zone_offset_at(zone, seconds);
-    struct civil civil = zone_local(zone, seconds);
-    struct buffer *out = cleared_scratch(lua);
-
-    sandbox_charge(lua, format.size);
-    for (size_t i = 0; i < format.size; i++) {
-        char letter = i + 1 < format.size ? format.data[i + 1] : '\0';
-        if (format.data[i] != '%') {
-            buffer_append(out, format.data + i, 1);
-            continue;
-        }
-        i++;
-        if (!append_clock(out, &civil, letter) && !append_calendar(out, &civil, letter) &&
-            !append_zone(out, &offset, letter))
-            return luaL_error(lua,
-                              "date() knows no %%%c; write letters of \"%%Y %%m %%d %%e %%H %%M %%S %%A %%a "
-                              "%%B %%b %%F %%T %%R %%I %%p %%j %%u %%y %%Z %%z\"",
-                              letter >= ' ' && letter <= '~' ? letter : '?');
-    }
-    return pushed_scratch(lua);
-}
-
 /* number(x, decimals, thousands, point): "1,234.50". */
 static int call_number(lua_State *lua)
 {
     lua_Integer decimals = luaL_optinteger(lua, 2, 0);
     struct slice thousands = lua_isnoneornil(lua, 3) ? SLICE(",") : text_argument(lua, 3);
     const char *point = luaL_optstring(lua, 4, ".");
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
     char digits[400];
     size_t whole, sign;
 
@@ -248,12 +69,12 @@ static int call_number(lua_State *lua)
         buffer_text(out, point);
         buffer_append(out, digits + sign + whole + 1, (size_t)decimals);
     }
-    return pushed_scratch(lua);
+    return scratch_push(lua);
 }
 
 static int call_json(lua_State *lua)
 {
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
     const char *wrong;
     json_t *value;
 
@@ -265,7 +86,7 @@ static int call_json(lua_State *lua)
     json_write(out, value);
     json_decref(value);
     sandbox_charge(lua, out->size);
-    return pushed_scratch(lua);
+    return scratch_push(lua);
 }
 
 static bool is_filled(lua_State *lua, int index)
@@ -350,17 +171,9 @@ static int call_charged(lua_State *lua)
 }
 
 static const luaL_Reg value_functions[] = {
-    {"money", call_money},
-    {"minor", call_minor},
-    {"ms", call_ms},
-    {"date", call_date},
-    {"number", call_number},
-    {"json", call_json},
-    {"filled", call_filled},
-    {"default", call_default},
-    {"type", call_type},
-    {"round", call_round},
-    {NULL, NULL},
+    {"money", call_money}, {"minor", call_minor},   {"number", call_number},
+    {"json", call_json},   {"filled", call_filled}, {"default", call_default},
+    {"type", call_type},   {"round", call_round},   {NULL, NULL},
 };
 
 /* Copies the fields of the table at the top into a new table, and pops the old one. */
@@ -428,6 +241,8 @@ void functions_open(lua_State *lua)
     luaL_setfuncs(lua, value_functions, 0);
     text_functions_open(lua, environment);
     list_functions_open(lua, environment);
+    path_functions_open(lua, environment);
+    date_functions_open(lua, environment);
     lua_pushlightuserdata(lua, NULL);
     lua_setfield(lua, environment, "null");
     lua_pushnil(lua);
@@ -446,10 +261,13 @@ void functions_open(lua_State *lua)
 const char *const *functions_names(void)
 {
     static const char *const names[] = {
-        "assert", "contains", "count",  "date",     "default",  "ends",  "error",  "filled",  "first", "format",
-        "html",   "ipairs",   "join",   "json",     "last",     "len",   "lower",  "math",    "minor", "money",
-        "ms",     "null",     "number", "pairs",    "replace",  "round", "select", "shorten", "split", "starts",
-        "sub",    "sum",      "table",  "tonumber", "tostring", "trim",  "type",   "upper",   NULL};
+        "add",      "assert",      "at",     "base64",    "contains", "count",    "date",     "days",
+        "default",  "duration_ms", "ends",   "error",     "filled",   "first",    "fit",      "format",
+        "hash",     "html",        "ipairs", "iso",       "join",     "json",     "last",     "len",
+        "lower",    "math",        "minor",  "money",     "ms",       "null",     "number",   "pairs",
+        "pluck",    "replace",     "round",  "select",    "shorten",  "slice",    "slug",     "split",
+        "start_of", "starts",      "sub",    "sum",       "table",    "tonumber", "tostring", "trim",
+        "type",     "unique",      "upper",  "urlencode", "weekday",  "where",    NULL};
 
     return names;
 }

@@ -24,7 +24,7 @@ static int push_slice(lua_State *lua, const char *data, size_t size)
     return 1;
 }
 
-static struct buffer *cleared_scratch(lua_State *lua)
+struct buffer *scratch_cleared(lua_State *lua)
 {
     struct sandbox *sandbox = sandbox_of(lua);
 
@@ -33,7 +33,7 @@ static struct buffer *cleared_scratch(lua_State *lua)
 }
 
 /* Scratch lies outside Lua's own accounting, so its growth is bounded here. */
-static void append(lua_State *lua, struct buffer *out, const char *data, size_t size)
+void scratch_append(lua_State *lua, struct buffer *out, const char *data, size_t size)
 {
     struct sandbox *sandbox = sandbox_of(lua);
 
@@ -45,9 +45,12 @@ static void append(lua_State *lua, struct buffer *out, const char *data, size_t 
     buffer_append(out, data, size);
 }
 
-static int push_scratch(lua_State *lua, const struct buffer *out)
+int scratch_push(lua_State *lua)
 {
-    return push_slice(lua, out->data, out->size);
+    const struct buffer *scratch = &sandbox_of(lua)->scratch;
+
+    sandbox_charge(lua, scratch->size / 16);
+    return push_slice(lua, scratch->data, scratch->size);
 }
 
 static bool continues(struct slice text, size_t at)
@@ -106,7 +109,7 @@ static int call_shorten(lua_State *lua)
     static const char ellipsis[] = "\xe2\x80\xa6";
     struct slice text = text_argument(lua, 1);
     lua_Integer most = luaL_checkinteger(lua, 2);
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
     size_t end, blank;
 
     luaL_argcheck(lua, most >= 1, 2, "at least 1 character must remain");
@@ -121,9 +124,9 @@ static int call_shorten(lua_State *lua)
         end = blank;
     while (end > 0 && text.data[end - 1] == ' ')
         end--;
-    append(lua, out, text.data, end);
-    append(lua, out, ellipsis, sizeof ellipsis - 1);
-    return push_scratch(lua, out);
+    scratch_append(lua, out, text.data, end);
+    scratch_append(lua, out, ellipsis, sizeof ellipsis - 1);
+    return scratch_push(lua);
 }
 
 /* Latin, Greek and Cyrillic letters of two UTF-8 bytes whose case is an even or a fixed distance away. */
@@ -149,7 +152,7 @@ static unsigned other_case(unsigned point, bool up)
 static int change_case(lua_State *lua, bool up)
 {
     struct slice text = text_argument(lua, 1);
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
 
     sandbox_charge(lua, text.size);
     for (size_t i = 0; i < text.size; i++) {
@@ -159,15 +162,15 @@ static int change_case(lua_State *lua, bool up)
             unsigned point = other_case((lead & 0x1fu) << 6 | ((unsigned char)text.data[i + 1] & 0x3f), up);
             pair[0] = (char)(0xc0 | point >> 6);
             pair[1] = (char)(0x80 | (point & 0x3f));
-            append(lua, out, pair, 2);
+            scratch_append(lua, out, pair, 2);
             i++;
             continue;
         }
         if (up ? lead >= 'a' && lead <= 'z' : lead >= 'A' && lead <= 'Z')
             pair[0] = (char)(lead ^ 0x20);
-        append(lua, out, pair, 1);
+        scratch_append(lua, out, pair, 1);
     }
-    return push_scratch(lua, out);
+    return scratch_push(lua);
 }
 
 static int call_lower(lua_State *lua)
@@ -233,18 +236,18 @@ static int call_ends(lua_State *lua)
 static int call_replace(lua_State *lua)
 {
     struct slice text = text_argument(lua, 1), part = text_argument(lua, 2), by = text_argument(lua, 3);
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
 
     luaL_argcheck(lua, part.size > 0, 2, "the text to replace is empty");
     for (size_t at = 0; at < text.size;) {
         size_t found = find(text, part, at);
         sandbox_charge(lua, 1);
-        append(lua, out, text.data + at, found - at);
+        scratch_append(lua, out, text.data + at, found - at);
         if (found < text.size)
-            append(lua, out, by.data, by.size);
+            scratch_append(lua, out, by.data, by.size);
         at = found < text.size ? found + part.size : text.size;
     }
-    return push_scratch(lua, out);
+    return scratch_push(lua);
 }
 
 static int call_split(lua_State *lua)
@@ -275,7 +278,7 @@ static int call_html(lua_State *lua)
         const char *text;
     } escapes[] = {{'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
     struct slice text = text_argument(lua, 1);
-    struct buffer *out = cleared_scratch(lua);
+    struct buffer *out = scratch_cleared(lua);
 
     sandbox_charge(lua, text.size);
     for (size_t i = 0; i < text.size; i++) {
@@ -283,9 +286,9 @@ static int call_html(lua_State *lua)
         for (size_t k = 0; k < sizeof escapes / sizeof *escapes; k++)
             if (text.data[i] == escapes[k].c)
                 escape = escapes[k].text;
-        append(lua, out, escape != NULL ? escape : text.data + i, escape != NULL ? strlen(escape) : 1);
+        scratch_append(lua, out, escape != NULL ? escape : text.data + i, escape != NULL ? strlen(escape) : 1);
     }
-    return push_scratch(lua, out);
+    return scratch_push(lua);
 }
 
 static int call_tostring(lua_State *lua)
@@ -338,6 +341,7 @@ void text_functions_open(lua_State *lua, int environment)
 {
     lua_pushvalue(lua, environment);
     luaL_setfuncs(lua, text_functions, 0);
+    encode_functions_open(lua);
     lua_pushcfunction(lua, luaopen_string);
     lua_call(lua, 0, 1);
     lua_getfield(lua, -1, "format");
@@ -350,6 +354,7 @@ void text_functions_open(lua_State *lua, int environment)
     lua_newtable(lua);
     lua_newtable(lua);
     luaL_setfuncs(lua, text_functions, 0);
+    encode_functions_open(lua);
     lua_setfield(lua, -2, "__index");
     lua_setmetatable(lua, -2);
     lua_pop(lua, 1);
