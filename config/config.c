@@ -3,6 +3,7 @@
 #include "config/approvers.h"
 #include "config/channels.h"
 #include "config/files.h"
+#include "config/http_hosts.h"
 #include "config/options.h"
 #include "config/sections.h"
 #include "config/workflows.h"
@@ -43,10 +44,12 @@ void config_free(struct config **config)
         memcpy(&text, (char *)old + option_info[i].offset, sizeof(text));
         free(text);
     }
-    workflows_free(old);
+    workflows_destroy(&old->workflows, &old->workflow_count);
+    workflows_free_modes(old);
     sections_free(old);
     approvers_free(old);
     channels_free(old);
+    http_hosts_free(old);
     free(old->file);
     free(old->folder);
     free(old);
@@ -58,7 +61,7 @@ static bool know_keys(const struct reader *reader, const struct yaml_node *root)
 #define OPTION(type, name, standard, min, max, doc) #name,
 #include "config/options.def"
 #undef OPTION
-        "hooks", "queues", "limits", "channels", "holidays", "approvers", "modes", NULL};
+        "hooks", "queues", "limits", "channels", "holidays", "approvers", "http_hosts", "modes", NULL};
 
     return yaml_only(reader->file, root, known, reader->problem);
 }
@@ -250,19 +253,22 @@ static bool read_sections(const struct reader *reader, const struct yaml_node *r
 {
     const struct yaml_node *hooks = yaml_get(root, "hooks"), *queues = yaml_get(root, "queues"),
                            *limits = yaml_get(root, "limits"), *channels = yaml_get(root, "channels"),
-                           *holidays = yaml_get(root, "holidays"), *approvers = yaml_get(root, "approvers");
+                           *holidays = yaml_get(root, "holidays"), *approvers = yaml_get(root, "approvers"),
+                           *hosts = yaml_get(root, "http_hosts");
 
     return (hooks == NULL || sections_read_hooks(reader, hooks, config)) &&
            (queues == NULL || sections_read_queues(reader, queues, config)) &&
            read_limits_file(config, reader->problem) &&
            (limits == NULL || sections_read_limits(reader, limits, config)) &&
            (approvers == NULL || approvers_read(reader, approvers, config)) &&
+           (hosts == NULL || http_hosts_read(reader, hosts, config)) &&
            (channels == NULL || channels_read(reader, channels, config)) &&
            (holidays == NULL || holidays_read(reader, holidays, config));
 }
 
 static bool read_all(const struct reader *reader, const struct yaml_node *root, struct config *config)
 {
+    const struct yaml_node *modes = yaml_get(root, "modes");
     struct places places = {.root = root};
 
     if (!know_keys(reader, root) || !read_options(reader, &places, config))
@@ -276,7 +282,10 @@ static bool read_all(const struct reader *reader, const struct yaml_node *root, 
                            "comes out longer than 107 bytes, the bound of a socket's path; set a shorter one");
     return read_sections(reader, root, config) &&
            (config->prices_file[0] == '\0' || files_read_prices(config->prices_file, config, reader->problem)) &&
-           read_prompts(config, reader->problem) && workflows_read(reader, yaml_get(root, "modes"), config);
+           read_prompts(config, reader->problem) &&
+           (modes == NULL || workflows_read_modes(reader, modes, config)) &&
+           workflows_load(config, &config->workflows, &config->workflow_count, reader->problem) &&
+           http_hosts_check(config, reader->problem);
 }
 
 static char *folder_of(const char *path)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "config/secrets.h"
+#include "config/http_hosts.h"
 #include "config/options.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -134,10 +135,13 @@ static bool same_origin(struct slice a, struct slice b)
 long secrets_lookup(void *context, struct slice name, struct slice url, char *into, size_t room)
 {
     const struct config *config = context;
+    struct slice origin;
+    const struct http_host *host = http_hosts_find(config, origin_of(url), &origin);
     size_t size;
     bool bound = (slice_is(name, config->gemini_key) && same_origin(url, slice_of(config->gemini_url))) ||
                  (slice_is(name, config->telegram_token) && same_origin(url, slice_of(config->telegram_url))) ||
-                 (slice_is(name, config->mail_password) && same_origin(url, slice_of(config->mail_url)));
+                 (slice_is(name, config->mail_password) && same_origin(url, slice_of(config->mail_url))) ||
+                 (host != NULL && host->secret != NULL && slice_is(name, host->secret));
 
     if (!bound)
         return -2;

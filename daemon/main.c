@@ -112,6 +112,8 @@ static void say_good(const char *path, const struct config *config)
         warn_of_secret(config, config->hooks[i].secret);
         warn_of_secret(config, config->hooks[i].old_secret);
     }
+    for (size_t i = 0; i < config->http_host_count; i++)
+        warn_of_secret(config, config->http_hosts[i].secret);
 }
 
 static int with_config(const struct arguments *arguments)

@@ -2,6 +2,7 @@
 #include "actors/publisher/publisher.h"
 #include "actors/common/worker.h"
 #include "actors/publisher/telegram.h"
+#include "config/http_hosts.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,28 @@ static void email_done(struct actor *actor, const json_t *inputs, json_t *result
     actor_count(actor, METRIC_MAILS_SENT, 0, 1);
 }
 
+static json_t *http_prepare(const struct config *config, const json_t *input, struct connector_settings *settings,
+                            struct scratch *scratch, struct step *step)
+{
+    struct slice url = json_text_at(input, "url"), secret = json_text_at(input, "secret"), origin;
+    const struct http_host *host = http_hosts_find(config, url, &origin);
+
+    if (host == NULL || (secret.size > 0 && (host->secret == NULL || !slice_is(secret, host->secret)))) {
+        step_fail(scratch, step, ERROR_INVALID, "%s",
+                  host == NULL ? "the url's host is not listed under http_hosts"
+                               : "the secret is not listed with the url's host");
+        return NULL;
+    }
+    json_t *inputs = json_deep_copy(input);
+    url = json_text_at(inputs, "url");
+    *settings = (struct connector_settings){
+        .url = {url.data, origin.size},
+        .secret = secret.size > 0 ? slice_of(host->secret) : (struct slice){NULL, 0},
+        .plain_allowed = host->plain,
+    };
+    return inputs;
+}
+
 static int64_t window(const struct config *config)
 {
     return config->publish_window;
@@ -54,6 +77,7 @@ static enum error start(void *self, struct actor *actor)
     static const struct worker_skill skills[] = {
         {"email", &connector_email, email_prepare, email_done, NULL},
         {"telegram", &connector_telegram, telegram_prepare, telegram_done, NULL},
+        {"http", &connector_http, http_prepare, NULL, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     static const struct worker_kind kind = {"publish", window, skills};
