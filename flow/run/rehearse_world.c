@@ -51,7 +51,7 @@ static void put(struct world *world, struct slice space, struct slice key, struc
 static struct slice split_space(const char *name, struct slice *key)
 {
     static const char *const spaces[] = {"value",  "throttle",   "booked",   "approval", "calendar",
-                                         "recent", "experiment", "schedule", "overlap"};
+                                         "recent", "experiment", "schedule", "overlap",  "gate"};
 
     for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
         size_t size = strlen(spaces[i]);
@@ -266,12 +266,11 @@ static void book(struct world *world, const struct op_book *op)
     json_t *currencies = member(world->sums, op->book), *sum = entry_of(currencies, op->currency);
 
     set_entry(currencies, op->currency, json_integer(added(json_integer_value(sum), op->amount)));
-    json_array_append_new(
-        world->books, json_pack("{s:s%, s:s%, s:I, s:I, s:i}", "book", op->book.size ? op->book.data : "",
-                                op->book.size, "currency", op->currency.size ? op->currency.data : "",
-                                op->currency.size, "hour_ms",
-                                (json_int_t)(civil_floor(op->at_ms, HOUR_MS) * HOUR_MS), "amount",
-                                (json_int_t)op->amount, "entries", 1));
+    json_array_append_new(world->books, json_pack("{s:s%, s:s%, s:I, s:I, s:i}", "book",
+                                                  op->book.size ? op->book.data : "", op->book.size, "currency",
+                                                  op->currency.size ? op->currency.data : "", op->currency.size,
+                                                  "hour_ms", (json_int_t)(civil_floor(op->at_ms, HOUR_MS) * HOUR_MS),
+                                                  "amount", (json_int_t)op->amount, "entries", 1));
 }
 
 static void append(struct world *world, struct slice bytes)
@@ -281,8 +280,7 @@ static void append(struct world *world, struct slice bytes)
 
     CHECK(row_unpack(bytes, &row));
     table = table_info[row.table].name;
-    json_object_set_new(world->rows, table,
-                        json_integer(json_integer_value(json_object_get(world->rows, table)) + 1));
+    json_object_set_new(world->rows, table, json_integer(json_integer_value(json_object_get(world->rows, table)) + 1));
 }
 
 static uint64_t version_of(const struct world *world, struct slice space, struct slice key)
