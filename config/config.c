@@ -284,8 +284,7 @@ static bool read_all(const struct reader *reader, const struct yaml_node *root, 
            (config->prices_file[0] == '\0' || files_read_prices(config->prices_file, config, reader->problem)) &&
            read_prompts(config, reader->problem) &&
            (modes == NULL || workflows_read_modes(reader, modes, config)) &&
-           workflows_load(config, &config->workflows, &config->workflow_count, reader->problem) &&
-           http_hosts_check(config, reader->problem);
+           workflows_load(config, &config->workflows, &config->workflow_count, reader->problem);
 }
 
 static char *folder_of(const char *path)

@@ -90,6 +90,13 @@ struct http_host {
     bool plain;             /* http:// is allowed: loopback only */
 };
 
+/* What `modes` says of a workflow: an enum workflow_mode, and where it stands in the file. */
+struct mode_rule {
+    char *workflow;
+    int mode;
+    unsigned line, column;
+};
+
 struct workflow;
 
 struct config {
@@ -116,6 +123,8 @@ struct config {
     size_t holiday_count;
     struct http_host *http_hosts;
     size_t http_host_count;
+    struct mode_rule *modes;
+    size_t mode_count;
     struct workflow **workflows; /* in the order of their file names */
     size_t workflow_count;
 };

@@ -287,11 +287,11 @@ static void test_workflows(void **state)
 {
     static const char steps[] = "steps:\n  - id: a\n    generate: {prompt: p}\n";
     static const char *const starts[][2] = {
-        {"mode: live\non:\n  - webhook: h\n", "4:14: there is no hook \"h\" in the configuration; known: a, b"},
-        {"mode: live\non:\n  - webhook: a\n    topic: y\n", "4:14: the hook \"a\" does not take the topic \"y\""},
-        {"mode: shadow\non:\n  - queue: r\n", "4:12: there is no queue \"r\" in the configuration; known: q"},
-        {"mode: live\non:\n  - webhook: a\n    topic: x\n",
-         "7:1: there is no prompt \"p\" in the configuration; known: none"},
+        {"mode: live\non:\n  - webhook: h\n", "4:14: there is no hook \"h\"; known: a, b"},
+        {"mode: live\non:\n  - webhook: a\n    topic: y\n",
+         "5:12: the hook \"a\" does not take the topic \"y\"; add it to the hook's topics"},
+        {"mode: shadow\non:\n  - queue: r\n", "4:12: there is no queue \"r\"; known: q"},
+        {"mode: live\non:\n  - webhook: a\n    topic: x\n", "8:24: there is no prompt \"p\"; known: none"},
         {"mode: off\non:\n  - webhook: h\n", NULL},
     };
     char path[200], text[600], place[600];
@@ -346,8 +346,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refuses), cmocka_unit_test(test_default), cmocka_unit_test(test_paths_and_lists),
-        cmocka_unit_test(test_prompts), cmocka_unit_test(test_shipped), cmocka_unit_test(test_example),
+        cmocka_unit_test(test_refuses),   cmocka_unit_test(test_default), cmocka_unit_test(test_paths_and_lists),
+        cmocka_unit_test(test_prompts),   cmocka_unit_test(test_shipped), cmocka_unit_test(test_example),
         cmocka_unit_test(test_workflows),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
