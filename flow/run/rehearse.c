@@ -202,7 +202,7 @@ static bool play_event(struct play *play, const struct payload *event)
         done = try_event(play, event, facts);
     json_decref(facts);
     if (!done) {
-        text_problem_set(play->problem, play->given->workflow->file, 0, 0,
+        text_problem_set(play->problem, play->given->workflow->file, 1, 1,
                          "one event needs more than %d things from the store", MACHINE_FACTS_MAX);
         return false;
     }
@@ -317,7 +317,7 @@ static bool play_on(struct play *play, int64_t begun_ms)
         if (is_too_late)
             break;
         if (++events == REHEARSAL_EVENTS_MAX) {
-            text_problem_set(play->problem, play->given->workflow->file, 0, 0,
+            text_problem_set(play->problem, play->given->workflow->file, 1, 1,
                              "the rehearsal takes more than %d events: it may never end", REHEARSAL_EVENTS_MAX);
             return false;
         }
@@ -386,7 +386,7 @@ bool rehearse(const struct rehearsal_given *given, struct rehearsal *rehearsal, 
     bool good = world_init(&play.world, given->store, given->now_ms != 0 ? given->now_ms : REHEARSAL_NOW_MS, text,
                            sizeof(text));
     if (!good)
-        text_problem_set(problem, given->workflow->file, 0, 0, "%s", text);
+        text_problem_set(problem, given->workflow->file, 1, 1, "%s", text);
     good = good && play_check_answers(&play) && begin(&play);
     if (good)
         finish(&play);

@@ -19,7 +19,7 @@ bool play_check_answers(struct play *play)
     {
         struct slice id = {name, strcspn(name, "#")};
         if (workflow_find_step(play->given->workflow, id) == NULL) {
-            text_problem_set(play->problem, play->given->workflow->file, 0, 0, "answers: there is no step \"%.60s\"",
+            text_problem_set(play->problem, play->given->workflow->file, 1, 1, "answers: there is no step \"%.60s\"",
                              name);
             return false;
         }
