@@ -220,7 +220,7 @@ static void test_insides(void **state)
                 "    do:\n"
                 "      - id: tell\n        telegram: {text: \"{{ index }} {{ it }}\"}\n"
                 "on_failure:\n"
-                "  - id: alert\n    telegram: {text: \"{{ error.step }} {{ error.error }}\"}\n"
+                "  - id: alert\n    telegram: {text: \"{{ failure.step }} {{ failure.error }}\"}\n"
                 "tests:\n"
                 "  - name: all well\n"
                 "    now: \"2026-01-05T09:00:00Z\"\n"
