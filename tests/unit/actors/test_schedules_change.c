@@ -115,6 +115,26 @@ static void test_corrupt_mark_spoils_no_other(void **state)
     bench_free(bench);
 }
 
+/* The files of time zones change below a running program; a file that is away for a moment comes back so, too. */
+static void test_zones_are_read_again_each_day(void **state)
+{
+    struct bench *bench = bench_new();
+
+    (void)state;
+    add(bench, "tick", "0 * * * *", MISSED_SKIP)->schedule.zone = slice_dup(SLICE("Europe/Berlin"));
+    begin(bench);
+    play(bench);
+    pass(bench, hour);
+    struct scheduler *scheduler = fake_self(bench->fake);
+    zone_close(&scheduler->timetable->agenda.zones[0].zone);
+    agenda_look_again(&scheduler->timetable->agenda);
+    pass(bench, 22 * hour);
+    assert_int_equal(bench->pushes, 1);
+    pass(bench, 3 * hour);
+    assert_int_equal(bench->pushes, 4);
+    bench_free(bench);
+}
+
 /* ---- slots ---- */
 
 static void test_slots_fire_once_and_not_on_holidays(void **state)
@@ -296,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_edited_schedule_begins_anew),
         cmocka_unit_test(test_marks_of_earlier_releases_hold),
         cmocka_unit_test(test_corrupt_mark_spoils_no_other),
+        cmocka_unit_test(test_zones_are_read_again_each_day),
         cmocka_unit_test(test_slots_fire_once_and_not_on_holidays),
         cmocka_unit_test(test_reload_adds_and_removes),
         cmocka_unit_test(test_reload_while_the_store_works),
