@@ -261,16 +261,22 @@ static enum approval_verdict later(json_t *approval, const struct approval_vote 
     return APPROVAL_LATER;
 }
 
+enum approval_verdict approval_look(const json_t *approval, struct slice hash, int64_t at_ms)
+{
+    if (!approval_is_open(approval) || at_ms >= number(approval, "expires_ms"))
+        return APPROVAL_CLOSED;
+    return fits_hash(approval, hash) ? APPROVAL_COUNTED : APPROVAL_STALE;
+}
+
 enum approval_verdict approval_vote(json_t *approval, const struct approval_vote *vote, int64_t now_ms)
 {
     bool is_full = json_array_size(json_object_get(approval, "votes")) >= APPROVAL_VOTES_MAX;
+    enum approval_verdict seen = approval_look(approval, vote->hash, vote->at_ms);
 
-    if (!approval_is_open(approval))
-        return has_cast(approval, vote) ? APPROVAL_ALREADY : APPROVAL_CLOSED;
-    if (vote->at_ms >= number(approval, "expires_ms"))
-        return APPROVAL_CLOSED;
-    if (!fits_hash(approval, vote->hash))
-        return APPROVAL_STALE;
+    if (!approval_is_open(approval) && has_cast(approval, vote))
+        return APPROVAL_ALREADY;
+    if (seen != APPROVAL_COUNTED)
+        return seen;
     if (slice_is(vote->verb, "reject")) {
         keep_vote(approval, vote);
         decide(approval, "rejected", vote->at_ms);

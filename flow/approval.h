@@ -63,6 +63,8 @@ uint64_t approval_run(const json_t *approval);
 
 /* What an answer does; the record is changed by COUNTED, DECIDED, EDITED and LATER only. */
 enum approval_verdict approval_vote(json_t *approval, const struct approval_vote *vote, int64_t now_ms);
+/* Whether anything can be answered to what was seen: COUNTED when it can, or STALE or CLOSED. */
+enum approval_verdict approval_look(const json_t *approval, struct slice hash, int64_t at_ms);
 /* What the verdict means, in a short sentence for the person. */
 void approval_verdict_text(const json_t *approval, const struct approval_vote *vote, enum approval_verdict verdict,
                            struct buffer *into);
@@ -75,6 +77,8 @@ void approval_cancel(json_t *approval, int64_t now_ms);
 
 /* What the step ends with: {approved, decision, content, by: [names], at_ms, edits, approval}. Owned by the caller. */
 json_t *approval_result(const json_t *approval);
+/* What it is about, in a few words. */
+void approval_title(const json_t *approval, struct buffer *into);
 /* The question as a message of at most `units_max` UTF-16 units, the unit chat services count in. */
 void approval_ask_text(const json_t *approval, size_t units_max, struct buffer *into);
 /* What the message is to say once it is answered: "Approved by Ann, 2026-11-22 09:30 UTC" and what it was about. */

@@ -121,7 +121,7 @@ static struct slice first_units(struct slice text, size_t units)
     return (struct slice){text.data, at};
 }
 
-static void put_title(const json_t *approval, struct buffer *into)
+void approval_title(const json_t *approval, struct buffer *into)
 {
     struct slice title = json_text_at(approval, "title");
 
@@ -153,7 +153,7 @@ static void put_head(const json_t *approval, struct buffer *into)
     const char *again = json_integer_value(json_object_get(approval, "edits")) > 0 ? " (edited)" : "";
 
     buffer_text(into, "Approve? ");
-    put_title(approval, into);
+    approval_title(approval, into);
     buffer_text(into, again);
     buffer_text(into, "\n");
     if (reason.size > 0) {
@@ -246,7 +246,7 @@ void approval_settled_text(const json_t *approval, struct buffer *into)
         put_time(into, decided_ms);
     }
     buffer_text(into, "\n");
-    put_title(approval, into);
+    approval_title(approval, into);
     buffer_text(into, "\n\n");
     put(into, first_units(json_text_at(approval, "content"), 500));
     if (count_units(json_text_at(approval, "content")) > 500)

@@ -60,14 +60,17 @@ static enum error start(void *self, struct actor *actor)
     error = listen_http(ingress);
     if (error == ERROR_OK)
         error = listen_peers(ingress);
-    if (error == ERROR_OK)
+    if (error == ERROR_OK) {
         intake_read_depths(ingress);
+        telegram_start(ingress);
+    }
     return error;
 }
 
 static void stop(void *self)
 {
     hooks_close(self);
+    telegram_stop(self);
 }
 
 static void on_quiesce(void *self, const struct msg_quiesce *msg)
@@ -161,8 +164,11 @@ static void command_on_committed(struct ingress *ingress, const struct pending *
 static void on_committed(void *self, const struct msg_committed *msg)
 {
     struct ingress *ingress = ingress_of(self);
-    struct pending *pending = pending_find(ingress, msg->ticket);
+    struct pending *pending;
 
+    if (telegram_on_committed(ingress, msg))
+        return;
+    pending = pending_find(ingress, msg->ticket);
     if (pending->kind == PENDING_HOOK)
         hooks_on_committed(ingress, pending, msg);
     else if (pending->kind == PENDING_PEER)
@@ -174,13 +180,22 @@ static void on_committed(void *self, const struct msg_committed *msg)
 
 static void on_page(void *self, const struct msg_page *msg)
 {
-    intake_on_page(ingress_of(self), msg);
+    if (!telegram_on_page(ingress_of(self), msg))
+        intake_on_page(ingress_of(self), msg);
 }
 
 static void on_timer(void *self, uint64_t timer)
 {
-    CHECK(timer == TIMER_DEPTH);
-    intake_read_depths(ingress_of(self));
+    CHECK(timer == TIMER_DEPTH || timer == TIMER_TELEGRAM);
+    if (timer == TIMER_TELEGRAM)
+        telegram_on_timer(ingress_of(self));
+    else
+        intake_read_depths(ingress_of(self));
+}
+
+static void on_answer(void *self, uint64_t ticket, const struct answer *answer)
+{
+    telegram_on_answer(ingress_of(self), ticket, answer);
 }
 
 static void on_http(void *self, uint64_t exchange, const struct http_request *request)
@@ -207,6 +222,7 @@ const struct actor_spec ingress_spec = {
     .stop = stop,
     .handlers = handlers,
     .on_timer = on_timer,
+    .on_answer = on_answer,
     .on_http = on_http,
     .on_peer = on_peer,
 };

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "actors/ingress/hook_check.h"
+#include "actors/ingress/telegram.h"
 #include "actors/ingress/throttle.h"
 #include "config/secrets.h"
 #include "proto/client.h"
@@ -19,7 +20,7 @@ enum {
     QUEUES_MAX = 256,
 };
 
-enum ingress_timers { TIMER_DEPTH = 1 };
+enum ingress_timers { TIMER_DEPTH = 1, TIMER_TELEGRAM };
 
 enum pending_kind { PENDING_FREE, PENDING_HOOK, PENDING_PEER, PENDING_COMMAND };
 
@@ -63,6 +64,7 @@ struct ingress {
     int64_t depths[QUEUES_MAX]; /* jobs per config->queues as last read, and what was accepted since */
     uint64_t depth_ticket;      /* of the read under way, 0: none */
     bool depth_timer, quiescing;
+    struct telegram telegram;
 };
 
 /* --- pending: commits under way --- */
