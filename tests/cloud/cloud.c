@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const service_names[CLOUD_SERVICE_COUNT] = {"gemini", "smtp", "shopify"};
-static const char service_letters[] = "gsh";
+static const char *const service_names[CLOUD_SERVICE_COUNT] = {"gemini", "smtp", "shopify", "telegram", "http"};
+static const char service_letters[] = "gshtw";
 
 static const struct {
     const char *name, *services;
@@ -44,6 +44,7 @@ static void options_copy(struct cloud_options *to, const struct cloud_options *f
     to->gemini_per_day = from->gemini_per_day ? from->gemini_per_day : 1000;
     to->log_bytes_max = from->log_bytes_max ? from->log_bytes_max : 64u << 20;
     to->gemini_model = copied(from->gemini_model);
+    to->telegram_token = copied(from->telegram_token);
     to->shop = copied(from->shop.size ? from->shop : SLICE("demo.myshopify.com"));
     for (size_t i = 0; i < from->hook_count; i++)
         to->hooks[i] = (struct cloud_hook){copied(from->hooks[i].topic), copied(from->hooks[i].url),
@@ -55,6 +56,7 @@ static void options_copy(struct cloud_options *to, const struct cloud_options *f
 static void options_free(struct cloud_options *options)
 {
     free((char *)(uintptr_t)options->gemini_model.data);
+    free((char *)(uintptr_t)options->telegram_token.data);
     free((char *)(uintptr_t)options->shop.data);
     for (size_t i = 0; i < options->hook_count; i++) {
         free((char *)(uintptr_t)options->hooks[i].topic.data);
@@ -82,6 +84,8 @@ void cloud_destroy(struct cloud **cloud)
     if (*cloud == NULL)
         return;
     cloud_shopify_fini(*cloud);
+    cloud_telegram_fini(*cloud);
+    cloud_http_fini(*cloud);
     options_free(&(*cloud)->options);
     buffer_free(&(*cloud)->body);
     buffer_free(&(*cloud)->text);
@@ -190,6 +194,11 @@ static bool is_gemini(const struct call *call)
     return call->url.size > 0 && memmem(call->url.data, call->url.size, "/v1beta/models", 14) != NULL;
 }
 
+static bool is_telegram(const struct call *call)
+{
+    return call->url.size > 0 && memmem(call->url.data, call->url.size, "/bot", 4) != NULL;
+}
+
 /* A deed whose answer is lost is LOST, or TIMEOUT when the call may be repeated. */
 static void drop_answer(struct cloud *cloud, const struct call *call, struct cloud_reply *reply)
 {
@@ -203,7 +212,10 @@ static void drop_answer(struct cloud *cloud, const struct call *call, struct clo
 
 void cloud_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply)
 {
-    enum cloud_service service = call->kind == CALL_SMTP ? CLOUD_SMTP : CLOUD_GEMINI;
+    enum cloud_service service = call->kind == CALL_SMTP ? CLOUD_SMTP
+                                 : cloud_http_owns(call) ? CLOUD_HTTP
+                                 : is_telegram(call)     ? CLOUD_TELEGRAM
+                                                         : CLOUD_GEMINI;
 
     *reply = (struct cloud_reply){.latency_ms = 20 + (uint32_t)cloud_random_below(cloud, 180)};
     buffer_clear(&cloud->body);
@@ -222,6 +234,10 @@ void cloud_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, 
         reply->latency_ms = 3000 + (uint32_t)cloud_random_below(cloud, 17000);
     if (service == CLOUD_SMTP)
         cloud_smtp_answer(cloud, now_ms, call, reply);
+    else if (service == CLOUD_TELEGRAM)
+        cloud_telegram_answer(cloud, now_ms, call, reply);
+    else if (service == CLOUD_HTTP)
+        cloud_http_answer(cloud, now_ms, call, reply);
     else
         cloud_gemini_answer(cloud, now_ms, call, reply);
     if (cloud_meets(cloud, service, CLOUD_DROPPED, now_ms) || reply->latency_ms > call->timeout_ms)

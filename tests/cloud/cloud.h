@@ -1,11 +1,11 @@
-/* cloud - the outside world as a pure model: Gemini and a mail server that answer calls, and a Shopify that sends
+/* cloud - the outside world as a pure model: Gemini, a mail server and Telegram that answer calls, a Shopify that sends
  * webhooks. No clock, no I/O, no randomness but the seed's: the same calls at the same times give the same world. Every
  * effect is counted and logged, so that a test can compare what happened with what should have. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/call.h"
 
-enum cloud_service { CLOUD_GEMINI, CLOUD_SMTP, CLOUD_SHOPIFY, CLOUD_SERVICE_COUNT };
+enum cloud_service { CLOUD_GEMINI, CLOUD_SMTP, CLOUD_SHOPIFY, CLOUD_TELEGRAM, CLOUD_HTTP, CLOUD_SERVICE_COUNT };
 
 enum cloud_fault {
 #define FAULT(ID, name, services, doc) CLOUD_##ID,
@@ -33,7 +33,8 @@ struct cloud_options {
     uint32_t gemini_per_minute; /* 10 */
     uint32_t gemini_per_day;    /* 1000; counted from midnight UTC */
     struct slice gemini_model;  /* any; another one is answered 404 */
-    struct slice shop;          /* "demo.myshopify.com" */
+    struct slice telegram_token; /* any; another one is answered 401 */
+    struct slice shop;           /* "demo.myshopify.com" */
     struct cloud_hook hooks[CLOUD_HOOKS_MAX];
     size_t hook_count;
     struct slice templates[CLOUD_TEMPLATES_MAX]; /* order bodies that new orders are cut from; one tiny built-in body */
@@ -73,6 +74,19 @@ void cloud_counts_print(const struct cloud *cloud, struct buffer *into);
 struct slice cloud_effects(const struct cloud *cloud);
 /* How many messages with that Message-ID (without angle brackets) were taken. */
 uint64_t cloud_mail_count(const struct cloud *cloud, struct slice message_id);
+
+/* ---- Telegram, the users ---- */
+
+/* Somebody presses the button with this title, or sends this callback data, below a message of the bot. False when
+ * there is no such message, or it has no such button. */
+bool cloud_telegram_press(struct cloud *cloud, int64_t now_ms, int64_t user, int64_t chat, int64_t message_id,
+                          struct slice button);
+/* Somebody writes to the bot; `reply_to` is a message of the bot in this chat, or 0. */
+void cloud_telegram_say(struct cloud *cloud, int64_t now_ms, int64_t user, int64_t chat, struct slice text,
+                        int64_t reply_to);
+/* Every message of the bot as it stands now: {"messages":[{chat_id, message_id, text, caption, photo, reply_markup,
+ * edits}], "toasts":[{callback_query_id, text}]}. */
+void cloud_telegram_print(const struct cloud *cloud, struct buffer *into);
 
 /* ---- Shopify, the sender ---- */
 

@@ -25,7 +25,7 @@ static int take_fault(struct cloud *cloud, int64_t now_ms, const json_t *input, 
     enum cloud_fault fault;
 
     if (!cloud_service_find(json_text_at(input, "service"), &service))
-        return refuse(body, "service is gemini, smtp or shopify");
+        return refuse(body, "service is gemini, smtp, shopify, telegram or http");
     if (!cloud_fault_find(json_text_at(input, "kind"), &fault))
         return refuse(body, "kind is no fault that I know; see tests/cloud/faults.def");
     if (!json_is_integer(for_ms) || json_integer_value(for_ms) < 0 || json_integer_value(for_ms) > FAULT_MS_MAX)
@@ -51,6 +51,28 @@ static int take_orders(struct cloud *cloud, int64_t now_ms, const json_t *input,
     return 200;
 }
 
+static int64_t number_of(const json_t *input, const char *name)
+{
+    return json_integer_value(json_at(input, name));
+}
+
+static int take_press(struct cloud *cloud, int64_t now_ms, const json_t *input, struct buffer *body)
+{
+    if (!cloud_telegram_press(cloud, now_ms, number_of(input, "user"), number_of(input, "chat"),
+                              number_of(input, "message_id"), json_text_at(input, "button")))
+        return refuse(body, "there is no such message or button");
+    buffer_text(body, "{}");
+    return 200;
+}
+
+static int take_say(struct cloud *cloud, int64_t now_ms, const json_t *input, struct buffer *body)
+{
+    cloud_telegram_say(cloud, now_ms, number_of(input, "user"), number_of(input, "chat"), json_text_at(input, "text"),
+                       number_of(input, "reply_to"));
+    buffer_text(body, "{}");
+    return 200;
+}
+
 static int take_post(struct cloud *cloud, int64_t now_ms, const struct http_request *request, struct buffer *body)
 {
     struct json_problem problem;
@@ -63,6 +85,10 @@ static int take_post(struct cloud *cloud, int64_t now_ms, const struct http_requ
         status = take_fault(cloud, now_ms, input, body);
     else if (slice_is(request->path, "/_cloud/orders"))
         status = take_orders(cloud, now_ms, input, body);
+    else if (slice_is(request->path, "/_cloud/press"))
+        status = take_press(cloud, now_ms, input, body);
+    else if (slice_is(request->path, "/_cloud/say"))
+        status = take_say(cloud, now_ms, input, body);
     json_decref(input);
     return status;
 }
@@ -80,6 +106,8 @@ int cloud_control(struct cloud *cloud, int64_t now_ms, const struct http_request
         cloud_counts_print(cloud, body);
     else if (slice_is(request->path, "/_cloud/effects"))
         buffer_append(body, effects.data, effects.size);
+    else if (slice_is(request->path, "/_cloud/telegram"))
+        cloud_telegram_print(cloud, body);
     else if (slice_is(request->path, "/_cloud/pending"))
         buffer_printf(body, "{\"deliveries\":%zu}", cloud_delivery_pending(cloud));
     else
@@ -89,7 +117,7 @@ int cloud_control(struct cloud *cloud, int64_t now_ms, const struct http_request
 
 void cloud_call_of(const struct http_request *request, struct buffer *url, struct call *call)
 {
-    const struct http_header *key = http_header_find(request, "x-goog-api-key");
+    static const char *const names[] = {"x-goog-api-key", "idempotency-key", "content-type", "authorization"};
 
     buffer_clear(url);
     buffer_text(url, "http://127.0.0.1");
@@ -100,8 +128,9 @@ void cloud_call_of(const struct http_request *request, struct buffer *url, struc
                           .body = request->body,
                           .idempotent = true,
                           .timeout_ms = CALL_TIMEOUT_MS};
-    if (key != NULL) {
-        call->headers[0] = (struct call_header){key->name, key->value};
-        call->header_count = 1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct http_header *header = http_header_find(request, names[i]);
+        if (header != NULL)
+            call->headers[call->header_count++] = (struct call_header){header->name, header->value};
     }
 }

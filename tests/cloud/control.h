@@ -3,7 +3,10 @@
  *   GET  /_cloud/effects   everything that happened, one JSON object a line
  *   GET  /_cloud/pending   {"deliveries":N}
  *   POST /_cloud/fault     {"service":"gemini","kind":"overloaded","for_ms":60000,"probability":0.5}
- *   POST /_cloud/orders    {"count":10,"rate":60}    rate: orders a minute; default 60 */
+ *   POST /_cloud/orders    {"count":10,"rate":60}    rate: orders a minute; default 60
+ *   GET  /_cloud/telegram  the bot's messages as they stand, and what presses were answered with
+ *   POST /_cloud/press     {"user":42,"chat":42,"message_id":1,"button":"Approve"}    or callback data as the button
+ *   POST /_cloud/say       {"user":42,"chat":42,"text":"Hello","reply_to":1} */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/http.h"

@@ -1,6 +1,7 @@
 /* model - what the parts of the cloud share. Private to tests/cloud. */
 // SPDX-License-Identifier: MIT
 #pragma once
+#include "proto/text/json.h"
 #include "tests/cloud/cloud.h"
 
 enum { CLOUD_MINUTE_MAX = 100000, CLOUD_PLANS_MAX = 16 };
@@ -31,6 +32,18 @@ struct delivery {
     struct buffer body;
 };
 
+enum { TELEGRAM_PER_SECOND = 30 };
+
+struct telegram_model {
+    json_t *messages; /* "CHAT/ID": the message as it stands */
+    json_t *updates;  /* not confirmed yet, oldest first */
+    json_t *toasts;   /* answers to presses */
+    json_t *chats;    /* CHAT: time of the latest message */
+    int64_t next_message, next_update;
+    int64_t sent[TELEGRAM_PER_SECOND]; /* times of the latest messages, a ring */
+    uint64_t sent_count;
+};
+
 struct cloud {
     uint64_t random;
     struct cloud_options options;
@@ -47,6 +60,8 @@ struct cloud {
     size_t delivery_count, delivery_room;
     struct order_plan plans[CLOUD_PLANS_MAX];
     uint64_t next_ticket, next_order;
+    struct cloud_deeds *deeds; /* of http.c; NULL at first */
+    struct telegram_model telegram;
 };
 
 uint64_t cloud_random(struct cloud *cloud);
@@ -61,4 +76,9 @@ void cloud_json_text(struct buffer *into, struct slice text);
 
 void cloud_gemini_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
 void cloud_smtp_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_telegram_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_telegram_fini(struct cloud *cloud);
 void cloud_shopify_fini(struct cloud *cloud);
+bool cloud_http_owns(const struct call *call);
+void cloud_http_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_http_fini(struct cloud *cloud);
