@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/start.h"
+#include "actors/scheduler/scheduler.h"
 #include "actors/watchdog/watchdog.h"
 #include "config/secrets.h"
+#include "config/workflows.h"
 #include "daemon/wiring.h"
 #include "runtime/clock.h"
 #include "runtime/engine.h"
@@ -167,6 +169,20 @@ static void wire_watchdog(struct life *life, const struct engine_start *start)
     life->options.resources[ACTOR_WATCHDOG] = &life->watchdog;
 }
 
+/* `purser workflow reload`: only the files of the workflows, by the config that the engine began with. */
+static void *reload_workflows(void *context, char *problem, size_t room)
+{
+    const struct life *life = context;
+    struct scheduler_workflows *news = xcalloc(1, sizeof(*news));
+    struct text_problem why;
+
+    if (workflows_load(life->config, &news->workflows, &news->count, &why))
+        return news;
+    text_problem_print(&why, problem, room);
+    free(news);
+    return NULL;
+}
+
 static void wire_engine(struct life *life, const struct engine_start *start)
 {
     const struct config *config = life->config;
@@ -179,6 +195,8 @@ static void wire_engine(struct life *life, const struct engine_start *start)
                                             .control_socket = config->control_socket,
                                             .clock_file = life->clock_path,
                                             .stop_ms = config->stop_ms,
+                                            .reload = reload_workflows,
+                                            .reload_context = life,
                                             .guardian_fd = start->guardian_fd};
     for (unsigned i = 0; i < ACTOR_COUNT; i++)
         life->options.specs[i] = wiring_specs[i];

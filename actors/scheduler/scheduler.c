@@ -2,6 +2,7 @@
 #include "actors/scheduler/scheduler.h"
 #include "actors/scheduler/ask.h"
 #include "actors/scheduler/schedules.h"
+#include "config/workflows.h"
 #include "proto/check.h"
 #include <stdlib.h>
 #include <string.h>
@@ -143,10 +144,10 @@ struct workflow *scheduler_workflow(const struct scheduler *scheduler, struct sl
 
 static void forget_reloaded(struct scheduler *scheduler)
 {
-    for (size_t i = 0; scheduler->reloaded != NULL && i < scheduler->workflow_count; i++)
-        workflow_destroy(&scheduler->reloaded[i]);
-    free(scheduler->reloaded);
-    scheduler->reloaded = NULL;
+    size_t count = scheduler->workflow_count;
+
+    if (scheduler->reloaded != NULL)
+        workflows_destroy(&scheduler->reloaded, &count);
 }
 
 /* A definition that a run has begun with is in the store since then. */

@@ -184,8 +184,12 @@ static void step_done(struct bench *bench, const char *step, uint64_t job, enum 
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_step_done(
-        &payload, &(struct payload_step_done){1000, slice_of(step), job, error, slice_of(result), SLICE("why")});
+    payload_put_step_done(&payload, &(struct payload_step_done){.run = 1000,
+                                                                .step = slice_of(step),
+                                                                .job = job,
+                                                                .error = error,
+                                                                .result = slice_of(result),
+                                                                .detail = SLICE("why")});
     event(bench, &payload);
     buffer_free(&payload);
     give_run(bench);
@@ -353,6 +357,7 @@ static void test_alarm_of_an_ended_job_is_passed_over(void **state)
     (void)state;
     begin(bench);
     alarm(bench, 1001, JOB_NONE, false);
+    give_run(bench); /* the step could wait for another run, which is no job */
     take(bench);
     assert_int_equal(bench->op_count, 1);
     assert_int_equal(bench->ops[0].id, OP_FINISH);
@@ -392,8 +397,12 @@ static void test_run_keeps_the_definition_it_began_with(void **state)
     begin(bench);
     workflow_destroy(&bench->workflows[0]);
     bench->workflows[0] = parse(tick_text);
-    payload_put_step_done(&payload, &(struct payload_step_done){1000, SLICE("thanks"), 1001, ERROR_OK,
-                                                                SLICE("{\"text\":\"x\"}"), SLICE("")});
+    payload_put_step_done(&payload, &(struct payload_step_done){.run = 1000,
+                                                                .step = SLICE("thanks"),
+                                                                .job = 1001,
+                                                                .error = ERROR_OK,
+                                                                .result = SLICE("{\"text\":\"x\"}"),
+                                                                .detail = SLICE("")});
     event(bench, &payload);
     give_run(bench);
     assert_true(fake_take_read(bench->fake, &read));
@@ -574,8 +583,12 @@ static void test_cancel_of_jobs_without_a_waiting_step(void **state)
     settle(bench, ERROR_OK, 0);
     assert_cancel_answered(bench, ERROR_OK, "done");
     buffer_clear(&payload);
-    payload_put_step_done(&payload,
-                          &(struct payload_step_done){1000, SLICE("thanks"), 1002, ERROR_OK, SLICE("{}"), SLICE("")});
+    payload_put_step_done(&payload, &(struct payload_step_done){.run = 1000,
+                                                                .step = SLICE("thanks"),
+                                                                .job = 1002,
+                                                                .error = ERROR_OK,
+                                                                .result = SLICE("{}"),
+                                                                .detail = SLICE("")});
     job.step = SLICE("thanks");
     job.payload = buffer_slice(&payload);
     cancel(bench, &job);
@@ -593,7 +606,7 @@ static void test_cancel_that_cannot_be(void **state)
     (void)state;
     ids(bench);
     cancel(bench, NULL);
-    assert_cancel_answered(bench, ERROR_NOT_FOUND, "no such job");
+    assert_cancel_answered(bench, ERROR_NOT_FOUND, "there is no job");
     cancel(bench, &job);
     assert_cancel_answered(bench, ERROR_HELD, "being worked on");
     assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
@@ -619,103 +632,31 @@ static void test_hook_nobody_listens_to_is_counted(void **state)
     bench_free(bench);
 }
 
-static void test_ended_run_keeps_no_body(void **state)
+/* It can be repeated until upkeep reduces it, and yet a look at it shows nobody's address. */
+static void test_ended_run_keeps_what_began_it(void **state)
 {
     struct bench *bench = bench_new(order_text, NULL);
-    struct json_problem problem;
     struct msg_command_done done;
 
     (void)state;
     begin(bench);
-    assert_record(bench, "trigger.body.email", "a@b.example");
     step_done(bench, "thanks", 1001, ERROR_OK, "{\"text\":\"So kind\"}");
-    assert_record(bench, "trigger.body.email", "a@b.example");
     keep_run(bench);
     settle(bench, ERROR_OK, 0);
     step_done(bench, "mail", 1003, ERROR_REFUSED, "null");
-    assert_record(bench, "trigger.topic", "orders/create");
-    assert_null(memmem(op_of(bench, OP_RUN)->run.record.data, op_of(bench, OP_RUN)->run.record.size, "a@b", 3));
+    assert_int_equal(op_of(bench, OP_RUN)->run.state, RUN_FAILED);
+    assert_record(bench, "trigger.body.email", "a@b.example");
     keep_run(bench);
     settle(bench, ERROR_OK, 0);
     fake_deliver_command(bench->fake, &(struct msg_command){3, COMMAND_RUN_SHOW, SLICE("{\"id\":1000}")});
     give_run(bench);
     assert_true(fake_take_command_done(bench->fake, &done));
-    json_t *shown = json_read(done.body, &problem);
-    assert_in_range(json_integer_value(json_object_get(shown, "trigger_bytes")), 170, 250); /* of the whole one */
-    json_decref(shown);
-    bench_free(bench);
-}
-
-/* ---- schedules ---- */
-
-static const int64_t hour = 3600000;
-
-static void load_mark(struct bench *bench, int64_t mark_ms)
-{
-    struct buffer row = {NULL, 0, 0};
-    struct msg_read read;
-    char text[24];
-
-    assert_true(fake_take_read(bench->fake, &read));
-    assert_true(slice_is(read.from, "tick/0"));
-    snprintf(text, sizeof(text), "%lld", (long long)mark_ms);
-    record_put_space_entry(&row,
-                           &(struct record_space_entry){.key = SLICE("tick/0"), .version = 1, .value = slice_of(text)});
-    fake_page(bench->fake, read.ticket, mark_ms ? ERROR_OK : ERROR_NOT_FOUND, mark_ms ? &row : NULL, mark_ms != 0);
-    buffer_free(&row);
-}
-
-static void test_occurrence_is_claimed_pushed_and_marked_at_once(void **state)
-{
-    struct bench *bench = bench_new(tick_text, NULL);
-    int64_t start = bench->fake->wall_ms, next = (start / hour + 1) * hour;
-    struct payload payload;
-
-    (void)state;
-    ids(bench);
-    load_mark(bench, 0);
-    take(bench); /* first sight: only the mark */
-    assert_int_equal(bench->op_count, 1);
-    assert_int_equal(bench->ops[0].id, OP_PUT);
-    settle(bench, ERROR_OK, 0);
-    fake_advance(bench->fake, next - start - 1);
-    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
-    fake_advance(bench->fake, 1);
-    take(bench);
-    assert_int_equal(bench->op_count, 3);
-    assert_int_equal(bench->ops[0].id, OP_CLAIM);
-    assert_true(payload_take(bench->ops[1].push.payload, &payload));
-    assert_int_equal(payload.occurrence.planned_ms, next);
-    settle(bench, ERROR_HELD, 0); /* it happened before a crash */
-    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
-    bench->fake->wall_ms -= 5 * hour; /* a clock that goes back fires nothing again */
-    fake_advance(bench->fake, 4 * hour);
-    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
-    struct buffer copy = {NULL, 0, 0};
-    payload_put_occurrence(&copy, &(struct payload_occurrence){SLICE("tick"), 0, next});
-    event(bench, &copy);
-    take(bench);
-    assert_int_equal(op_of(bench, OP_RUN)->run.state, RUN_DONE);
-    settle(bench, ERROR_OK, 0);
-    assert_int_equal(fake_metric(bench->fake, METRIC_SCHEDULE_FIRES, 0), 1);
-    buffer_free(&copy);
-    bench_free(bench);
-}
-
-static void test_schedules_hold_until_the_clock_is_trusted(void **state)
-{
-    struct bench *bench = bench_new(tick_text, NULL);
-
-    (void)state;
-    ids(bench);
-    bench->fake->wall_trusted = false;
-    load_mark(bench, bench->fake->wall_ms);
-    fake_advance(bench->fake, 3 * hour);
-    assert_int_equal(fake_sent_count(bench->fake, MSG_COMMIT), 0);
-    bench->fake->wall_trusted = true;
-    fake_advance(bench->fake, 5000);
-    take(bench);
-    assert_true(op_of(bench, OP_PUT) != NULL);
+    assert_null(memmem(done.body.data, done.body.size, "a@b", 3));
+    fake_deliver_command(bench->fake,
+                         &(struct msg_command){4, COMMAND_RUN_SHOW, SLICE("{\"id\":1000,\"whole\":true}")});
+    give_run(bench);
+    assert_true(fake_take_command_done(bench->fake, &done));
+    assert_non_null(memmem(done.body.data, done.body.size, "a@b", 3));
     bench_free(bench);
 }
 
@@ -738,9 +679,7 @@ int main(void)
         cmocka_unit_test(test_cancel_of_jobs_without_a_waiting_step),
         cmocka_unit_test(test_cancel_that_cannot_be),
         cmocka_unit_test(test_hook_nobody_listens_to_is_counted),
-        cmocka_unit_test(test_ended_run_keeps_no_body),
-        cmocka_unit_test(test_occurrence_is_claimed_pushed_and_marked_at_once),
-        cmocka_unit_test(test_schedules_hold_until_the_clock_is_trusted),
+        cmocka_unit_test(test_ended_run_keeps_what_began_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

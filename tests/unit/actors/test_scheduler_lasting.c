@@ -194,8 +194,12 @@ static void mail_done(struct bench *bench)
 {
     struct buffer payload = {NULL, 0, 0};
 
-    payload_put_step_done(&payload, &(struct payload_step_done){1000, SLICE("mail"), 1001, ERROR_OK,
-                                                                SLICE("{\"message_id\":\"x@y\"}"), SLICE("")});
+    payload_put_step_done(&payload, &(struct payload_step_done){.run = 1000,
+                                                                .step = SLICE("mail"),
+                                                                .job = 1001,
+                                                                .error = ERROR_OK,
+                                                                .result = SLICE("{\"message_id\":\"x@y\"}"),
+                                                                .detail = SLICE("")});
     event(bench, 52, &payload);
     give_run(bench);
 }
@@ -262,7 +266,11 @@ static void test_lost_definition_fails_the_run(void **state)
     struct msg_read read;
 
     (void)state;
-    bench->config->workflow_count = 0;
+    struct text_problem problem;
+    workflow_destroy(&bench->workflow);
+    bench->workflow = workflow_parse(
+        "test.yaml", SLICE("workflow: other\non: [{manual: true}]\nsteps:\n  - {id: a, log: x}\n"), &problem);
+    assert_non_null(bench->workflow);
     mail_done(bench);
     assert_true(fake_take_read(bench->fake, &read));
     assert_int_equal(read.what, READ_SPACE_GET);
