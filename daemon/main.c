@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* purserd: options, then either a page, a check, the guardian or the engine. */
 #include "config/secrets.h"
+#include "config/workflows.h"
 #include "daemon/guardian.h"
 #include "daemon/print.h"
 #include "daemon/start.h"
@@ -104,6 +105,8 @@ static void warn_of_secret(const struct config *config, const char *name)
 
 static void say_good(const char *path, const struct config *config)
 {
+    struct buffer doubts = {NULL, 0, 0};
+
     printf("%s: good; %zu workflows, %zu hooks, %zu queues\n", path, config->workflow_count, config->hook_count,
            config->queue_count);
     warn_of_secret(config, config->gemini_key);
@@ -114,6 +117,9 @@ static void say_good(const char *path, const struct config *config)
     }
     for (size_t i = 0; i < config->http_host_count; i++)
         warn_of_secret(config, config->http_hosts[i].secret);
+    workflows_warn(config->workflows, config->workflow_count, &doubts);
+    fwrite(doubts.data, 1, doubts.size, stdout);
+    buffer_free(&doubts);
 }
 
 static int with_config(const struct arguments *arguments)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/print.h"
 #include "config/options.h"
+#include "daemon/print_workflow.h"
 #include "proto/client.h"
 #include "proto/commands.h"
 #include "proto/jobs.h"
@@ -8,7 +9,7 @@
 #include "proto/ops.h"
 #include <string.h>
 
-const char print_pages[] = "messages|config|metrics|commands|errors|jobs|example";
+const char print_pages[] = "messages|config|metrics|commands|errors|jobs|workflow|schema|example";
 
 static void actors(struct buffer *into, unsigned bits)
 {
@@ -118,6 +119,7 @@ bool print_page(const char *what, struct buffer *into)
     } pages[] = {{"messages", page_messages},      {"config", config_print_reference},
                  {"metrics", page_metrics},        {"commands", page_commands},
                  {"errors", page_errors},          {"jobs", page_jobs},
+                 {"workflow", print_workflow},     {"schema", print_schema},
                  {"example", config_print_example}};
 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)

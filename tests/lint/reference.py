@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # CTEST: docs/reference is what the tables say
-"""Compares docs/reference/PAGE.md with what purserd prints from its tables; --write makes them equal."""
+"""Compares docs/reference/PAGE.md and the JSON Schema of workflows with what purserd prints from its tables; --write
+makes them equal."""
 import difflib
 import os
 import pathlib
@@ -11,7 +12,9 @@ import tempfile
 
 import lint
 
-PAGES = ("messages", "config", "metrics", "commands", "errors", "jobs")
+PAGES = {page: lint.ROOT / f"docs/reference/{page}.md"
+         for page in ("messages", "config", "metrics", "commands", "errors", "jobs", "workflow")}
+PAGES["schema"] = lint.ROOT / "config/schema/workflow.schema.json"
 
 
 def printed(page):
@@ -19,8 +22,7 @@ def printed(page):
     return subprocess.run([program, "--print", page], check=True, capture_output=True, text=True).stdout
 
 
-def compare(folder, page, text):
-    path = folder / f"{page}.md"
+def compare(path, text):
     if not path.exists():
         return [f"{path.name} is missing; tests/lint/reference.py --write makes it"]
     lines = difflib.unified_diff(path.read_text(encoding="utf-8").splitlines(), text.splitlines(), path.name,
@@ -31,23 +33,22 @@ def compare(folder, page, text):
 
 def self_check():
     with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        (folder / "errors.md").write_text("old\n", encoding="utf-8")
-        if not compare(folder, "errors", "new\n") or not compare(folder, "jobs", "new\n"):
+        page = pathlib.Path(name) / "errors.md"
+        page.write_text("old\n", encoding="utf-8")
+        if not compare(page, "new\n") or not compare(page.with_name("jobs.md"), "new\n"):
             sys.exit("self-check: a page that differs was not found")
-        if compare(folder, "errors", "old\n"):
+        if compare(page, "old\n"):
             sys.exit("self-check: an equal page was found to differ")
 
 
 def main():
     self_check()
-    reference = lint.ROOT / "docs/reference"
     if sys.argv[1:] == ["--write"]:
-        reference.mkdir(parents=True, exist_ok=True)
-        for page in PAGES:
-            (reference / f"{page}.md").write_text(printed(page), encoding="utf-8")
+        for page, path in PAGES.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(printed(page), encoding="utf-8")
         return
-    lint.finish([finding for page in PAGES for finding in compare(reference, page, printed(page))])
+    lint.finish([finding for page, path in PAGES.items() for finding in compare(path, printed(page))])
 
 
 main()

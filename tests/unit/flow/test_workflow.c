@@ -221,34 +221,6 @@ static void bounds_are_kept(void **state)
     buffer_free(&text);
 }
 
-/* The schema for editors tells the same fields as skills.def. */
-static void the_schema_follows_the_table(void **state)
-{
-    json_t *schema = json_of_file(CONFIG "/schema/workflow.schema.json");
-    const json_t *steps = json_at(schema, "$defs.step.properties");
-
-    (void)state;
-    assert_int_equal(json_object_size(steps), SKILLS_COUNT + 8);
-    for (size_t i = 0; i < SKILLS_COUNT; i++) {
-        const json_t *skill = json_object_get(steps, skills[i].name);
-        const json_t *fields = json_at(skill, "anyOf.0.properties"), *required = json_at(skill, "anyOf.0.required");
-        size_t required_count = 0;
-
-        assert_true(slice_is(json_text_at(skill, "description"), skills[i].doc));
-        assert_int_equal(json_object_size(fields), skills[i].field_count);
-        for (size_t k = 0; k < skills[i].field_count; k++) {
-            const struct skill_field *field = &skills[i].fields[k];
-            const json_t *row = json_object_get(fields, field->name);
-            assert_true(slice_is(json_text_at(row, "description"), field->doc));
-            required_count += field->is_required;
-            if (field->kind == FIELD_integer && field->low > INT64_MIN)
-                assert_int_equal(json_integer_value(json_at(row, "anyOf.0.minimum")), field->low);
-        }
-        assert_int_equal(json_array_size(required), required_count);
-    }
-    json_decref(schema);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,7 +230,6 @@ int main(void)
         cmocka_unit_test(triggers_are_read),
         cmocka_unit_test(fields_are_rendered),
         cmocka_unit_test(bounds_are_kept),
-        cmocka_unit_test(the_schema_follows_the_table),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
