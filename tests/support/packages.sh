@@ -5,7 +5,8 @@ PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config
 libzmq3-dev liblmdb-dev libcurl4-openssl-dev libmicrohttpd-dev libssl-dev libjansson-dev libyaml-dev
 liblua5.4-dev libsqlite3-dev zlib1g-dev libcmocka-dev libmsgpack-dev"
 PACKAGES_DEMO="python3 python3-aiosmtpd openssl tzdata"
-PACKAGES_TEST="clang libclang-rt-14-dev python3 python3-aiosmtpd python3-zmq python3-msgpack openssl tzdata sqlite3"
+PACKAGES_TEST="clang libclang-rt-14-dev python3 python3-aiosmtpd python3-icalendar python3-zmq python3-msgpack python3-croniter
+openssl tzdata sqlite3"
 
 # install_packages NAME...: quick when all are there; otherwise apt-get, through sudo when not root.
 install_packages() {
