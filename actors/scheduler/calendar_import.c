@@ -48,9 +48,12 @@ static bool on_export_row(struct scheduler *scheduler, struct ask *ask, const st
     return true;
 }
 
+/* Alone in its answer the text is what the console prints, fit for a file. */
 static void export_done(struct scheduler *scheduler, struct ask *ask)
 {
+    const int64_t left_out = calendar_number(ask, "left_out");
     struct buffer text = {NULL, 0, 0};
+    json_t *answer;
     size_t index;
     const json_t *part;
 
@@ -58,10 +61,10 @@ static void export_done(struct scheduler *scheduler, struct ask *ask)
     json_array_foreach(calendar_list(ask, "parts"), index, part)
         buffer_append(&text, json_string_value(part), json_string_length(part));
     ical_put_end(&text);
-    ask_done(scheduler, ask,
-             json_pack("{s:s%, s:I, s:I}", "ics", text.data, text.size, "events",
-                       (json_int_t)json_array_size(calendar_list(ask, "parts")), "left_out",
-                       (json_int_t)calendar_number(ask, "left_out")));
+    answer = json_pack("{s:s%}", "ics", text.data, text.size);
+    if (left_out > 0)
+        json_object_set_new(answer, "left_out", json_integer(left_out));
+    ask_done(scheduler, ask, answer);
     buffer_free(&text);
 }
 

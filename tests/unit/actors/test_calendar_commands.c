@@ -447,8 +447,7 @@ static void many_events_are_many_commits(void **state)
     assert_counts(bench, 120, 0, 0);
     assert_in_range(bench->commits - commits, 4, 5);
     assert_int_equal(command(bench, COMMAND_CALENDAR_EXPORT, json_object()), ERROR_OK);
-    assert_int_equal(number(bench, "events"), 121);
-    assert_int_equal(number(bench, "left_out"), 0);
+    assert_int_equal(json_object_size(bench->answer), 1);
     struct slice text = told(bench, "ics");
     buffer_clear(&ics);
     buffer_append(&ics, text.data, text.size);
