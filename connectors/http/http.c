@@ -260,7 +260,7 @@ static json_t *text_of(struct slice body, size_t most, struct buffer *room)
         if (((unsigned char)room->data[i] < ' ' && room->data[i] != '\n' && room->data[i] != '\t') ||
             room->data[i] == 0x7f)
             room->data[i] = ' ';
-    for (size_t less = 0; less < 4 && size > less; less++)
+    for (size_t less = 0; size > less && less < (body.size > most ? 4 : 1); less++)
         if (slice_is_utf8((struct slice){room->data, size - less}))
             return json_stringn(room->data, size - less);
     for (size_t i = 0; i < size; i++)
