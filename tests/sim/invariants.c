@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* The verdict, when the world is calm and everything had time to drain. I6 (legal moves only) and the checksums of I7
  * are the store's own CHECKs and its check; I8 is the caller's: the same seed must give the same trace hash. */
+#include "flow/zone.h"
+#include "proto/check.h"
 #include "proto/text/json.h"
 #include "store/check.h"
 #include "tests/sim/sim.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const int64_t OPEN_MS = 3 * 3600000;
 
 struct depths {
     uint64_t open, doubt, dead; /* jobs; open: everything that should have ended; doubt: waits for the owner, who must
@@ -60,7 +64,8 @@ static void read_runs(struct sim *sim, struct store *store, struct depths *depth
             sim_breach(sim, "I7: the runs cannot be read");
         struct wire wire = wire_over(buffer_slice(&page.rows));
         for (uint64_t i = 0; i < page.count && record_take_run_entry(&wire, &run); i++) {
-            depths->runs_open += run.state == RUN_OPEN;
+            /* One that began a moment ago is still waiting for its time. */
+            depths->runs_open += run.state == RUN_OPEN && run.changed_ms < sim->now_ms - OPEN_MS;
             depths->runs_failed += run.state == RUN_FAILED;
         }
         sim->cursor.size = 0;
@@ -80,11 +85,16 @@ static int64_t read_book(struct sim *sim, struct store *store, const char *book)
     struct record_book_entry entry;
     int64_t sum = 0;
 
-    if (!read_page(store, &read, sim->now_ms, &page))
-        sim_breach(sim, "I7: book %s cannot be read", book);
-    struct wire wire = wire_over(buffer_slice(&page.rows));
-    for (uint64_t i = 0; i < page.count && record_take_book_entry(&wire, &entry); i++)
-        sum += entry.amount;
+    do {
+        if (!read_page(store, &read, sim->now_ms, &page))
+            sim_breach(sim, "I7: book %s cannot be read", book);
+        struct wire wire = wire_over(buffer_slice(&page.rows));
+        for (uint64_t i = 0; i < page.count && record_take_book_entry(&wire, &entry); i++)
+            sum += entry.amount;
+        sim->cursor.size = 0;
+        buffer_append(&sim->cursor, page.next.data, page.next.size);
+        read.from = buffer_slice(&sim->cursor);
+    } while (read.from.size > 0 && sim->breach[0] == '\0');
     free_page(&page);
     return sum;
 }
@@ -148,6 +158,35 @@ static void judge_ticks(struct sim *sim, struct store *store)
         sim_breach(sim, "I2/I3: %" PRId64 " schedule occurrences, %" PRId64 " expected", ticks, expected);
 }
 
+/* The slots of the channel by the shop's own wall clock: 9:00, 14:00 and 19:00 of every day. */
+static int64_t count_slots(const struct sim *sim)
+{
+    static const int hours[] = {9, 14, 19};
+    struct zone *zone = zone_open("Europe/Berlin");
+    int64_t from = sim->started_ms / 1000, to = sim->now_ms / 1000, count = 0;
+
+    CHECK(zone != NULL);
+    for (int64_t day = from / CIVIL_DAY_S - 1; day <= to / CIVIL_DAY_S + 1; day++)
+        for (size_t i = 0; i < sizeof(hours) / sizeof(hours[0]); i++) {
+            int64_t at = zone_from_local(zone, day * CIVIL_DAY_S + hours[i] * 3600).first;
+            count += at > from && at <= to;
+        }
+    zone_close(&zone);
+    return count;
+}
+
+/* Every due post is there once, each with its pieces and its end; one that has just begun may not have all of them. */
+static void judge_posts(struct sim *sim, struct store *store)
+{
+    int64_t posts = read_book(sim, store, "posts"), pieces = read_book(sim, store, "pieces");
+    int64_t closed = read_book(sim, store, "posts_closed"), expected = count_slots(sim);
+
+    if (posts < expected || posts > expected + 1)
+        sim_breach(sim, "I2/I3: %" PRId64 " posts, %" PRId64 " slots", posts, expected);
+    if (pieces > 3 * posts || pieces < 3 * (posts - 1) || closed > posts || closed < posts - 1)
+        sim_breach(sim, "I2/I3: %" PRId64 " posts, %" PRId64 " pieces, %" PRId64 " closed", posts, pieces, closed);
+}
+
 void sim_judge(struct sim *sim)
 {
     struct store_options options = {.box = 1};
@@ -171,6 +210,7 @@ void sim_judge(struct sim *sim)
     judge_books(sim, store);
     judge_effects(sim, &depths);
     judge_ticks(sim, store);
+    judge_posts(sim, store);
     judge_store(sim, store);
     store_close(&store);
 }

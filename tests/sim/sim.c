@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY_MS = 86400000, DRAIN_MS = 12 * 3600 * 1000, STEPS_PER_DAY_MAX = 20000000 };
-/* 2026-03-02T00:00:00Z, so that a week of it passes no change of clocks and a month passes one. */
-static const int64_t first_day_ms = 1772409600000;
+enum { DAY_MS = 86400000, DRAIN_MS = 27 * 1800 * 1000, STEPS_PER_DAY_MAX = 20000000 };
+/* 2026-03-02, 2026-03-23 and 2026-10-19, each at 00:00Z: a usual week of the shop's zone, and those in which its clocks
+ * are put forward and back. */
+static const int64_t first_days_ms[] = {1772409600000, 1774224000000, 1792368000000};
 
 /* splitmix64 */
 uint64_t sim_random(struct sim *sim)
@@ -167,7 +168,7 @@ struct sim *sim_new(uint64_t seed, struct config *config)
     sim->seed = seed;
     sim->random = seed * 0x2545f4914f6cdd1du + 1;
     sim->trace = 0xcbf29ce484222325u;
-    sim->now_ms = sim->started_ms = first_day_ms;
+    sim->now_ms = sim->started_ms = first_days_ms[seed % 5 < 2 ? 1 + seed % 5 : 0];
     sim->config = config;
     memcpy(options.hooks, hooks, sizeof(hooks));
     /* With one topic an order that is lost stays lost; with two they must become one run. */
