@@ -269,8 +269,10 @@ static void test_lost_definition_fails_the_run(void **state)
     struct text_problem problem;
     workflow_destroy(&bench->workflow);
     bench->workflow = workflow_parse(
-        "test.yaml", SLICE("workflow: other\non: [{manual: true}]\nsteps:\n  - {id: a, log: x}\n"), &problem);
-    assert_non_null(bench->workflow);
+        "test.yaml", SLICE("workflow: other\nmode: live\non: [{manual: true}]\nsteps:\n  - {id: a, log: x}\n"),
+        &problem);
+    if (bench->workflow == NULL)
+        fail_msg("%s", problem.text);
     mail_done(bench);
     assert_true(fake_take_read(bench->fake, &read));
     assert_int_equal(read.what, READ_SPACE_GET);
