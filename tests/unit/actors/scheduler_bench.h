@@ -41,7 +41,7 @@ struct bench {
     uint64_t command;
 };
 
-static struct workflow *bench_parse(const char *text)
+static inline struct workflow *bench_parse(const char *text)
 {
     struct text_problem problem;
     struct workflow *workflow = workflow_parse("test.yaml", slice_of(text), &problem);
@@ -54,7 +54,7 @@ static struct workflow *bench_parse(const char *text)
     return workflow;
 }
 
-static bool writes_run(struct slice ops)
+static inline bool writes_run(struct slice ops)
 {
     struct wire wire = wire_over(ops);
     struct op op;
@@ -65,7 +65,7 @@ static bool writes_run(struct slice ops)
     return false;
 }
 
-static void bench_commit(struct bench *bench, const struct msg_commit *msg)
+static inline void bench_commit(struct bench *bench, const struct msg_commit *msg)
 {
     struct store_commit commit = {.ops = msg->ops};
 
@@ -83,7 +83,7 @@ static void bench_commit(struct bench *bench, const struct msg_commit *msg)
                                                                 .detail = {commit.detail, commit.detail_size}});
 }
 
-static void bench_read(struct bench *bench, const struct msg_read *msg)
+static inline void bench_read(struct bench *bench, const struct msg_read *msg)
 {
     struct store_page page = {{NULL, 0, 0}, {NULL, 0, 0}, 0};
     enum error error = store_read_page(bench->store, msg, bench->fake->wall_ms, &page);
@@ -97,7 +97,7 @@ static void bench_read(struct bench *bench, const struct msg_read *msg)
     buffer_free(&page.next);
 }
 
-static enum error bench_job(void *context, enum actor_index actor, const struct msg_job *msg)
+static inline enum error bench_job(void *context, enum actor_index actor, const struct msg_job *msg)
 {
     struct bench *bench = context;
     struct msg_job job = *msg;
@@ -119,7 +119,7 @@ static enum error bench_job(void *context, enum actor_index actor, const struct 
     return ERROR_OK;
 }
 
-static enum error bench_gate(void *context, struct slice gate)
+static inline enum error bench_gate(void *context, struct slice gate)
 {
     struct bench *bench = context;
 
@@ -128,7 +128,7 @@ static enum error bench_gate(void *context, struct slice gate)
 }
 
 /* Lets everything happen that can happen now. */
-static void bench_run(struct bench *bench)
+static inline void bench_run(struct bench *bench)
 {
     const struct store_receiver receiver = {bench, bench_job, bench_gate};
 
@@ -154,7 +154,7 @@ static void bench_run(struct bench *bench)
     fail_msg("it never comes to rest");
 }
 
-static void bench_pass(struct bench *bench, int64_t ms)
+static inline void bench_pass(struct bench *bench, int64_t ms)
 {
     const int64_t part_ms = ms > 20000 ? ms / 20 : 1000;
 
@@ -165,7 +165,7 @@ static void bench_pass(struct bench *bench, int64_t ms)
 }
 
 /* Up to four workflows. */
-static struct bench *bench_new(const char *const *texts)
+static inline struct bench *bench_new(const char *const *texts)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
     const struct store_options options = {.box = 1};
@@ -189,7 +189,7 @@ static struct bench *bench_new(const char *const *texts)
     return bench;
 }
 
-static void bench_free(struct bench *bench)
+static inline void bench_free(struct bench *bench)
 {
     fake_destroy(&bench->fake);
     store_close(&bench->store);
@@ -207,7 +207,7 @@ static void bench_free(struct bench *bench)
 
 /* ---- the store's side ---- */
 
-static enum error bench_put(struct bench *bench, struct buffer *ops, uint64_t *first_id)
+static inline enum error bench_put(struct bench *bench, struct buffer *ops, uint64_t *first_id)
 {
     struct store_commit commit = {.ops = buffer_slice(ops)};
 
@@ -218,7 +218,7 @@ static enum error bench_put(struct bench *bench, struct buffer *ops, uint64_t *f
     return commit.error;
 }
 
-static void bench_push_flow(struct bench *bench, struct buffer *payload, const char *key)
+static inline void bench_push_flow(struct bench *bench, struct buffer *payload, const char *key)
 {
     struct buffer ops = {NULL, 0, 0};
 
@@ -231,7 +231,7 @@ static void bench_push_flow(struct bench *bench, struct buffer *payload, const c
     bench_run(bench);
 }
 
-static void bench_hook(struct bench *bench, const char *body)
+static inline void bench_hook(struct bench *bench, const char *body)
 {
     struct buffer payload = {NULL, 0, 0};
 
@@ -245,7 +245,7 @@ static void bench_hook(struct bench *bench, const char *body)
 }
 
 /* The work of a step (of any run) in a worker's hand, or NULL. */
-static struct bench_work *bench_find(struct bench *bench, const char *step)
+static inline struct bench_work *bench_find(struct bench *bench, const char *step)
 {
     for (size_t i = 0; i < bench->work_count; i++)
         if (strcmp(bench->work[i].step, step) == 0)
@@ -253,13 +253,13 @@ static struct bench_work *bench_find(struct bench *bench, const char *step)
     return NULL;
 }
 
-static void bench_forget(struct bench *bench, struct bench_work *work)
+static inline void bench_forget(struct bench *bench, struct bench_work *work)
 {
     json_decref(work->input);
     *work = bench->work[--bench->work_count];
 }
 
-static void bench_end_quietly(struct bench *bench, const char *step, enum error error, const char *result)
+static inline void bench_end_quietly(struct bench *bench, const char *step, enum error error, const char *result)
 {
     struct bench_work *work = bench_find(bench, step);
     struct buffer ops = {NULL, 0, 0};
@@ -278,7 +278,7 @@ static void bench_end_quietly(struct bench *bench, const char *step, enum error 
     bench_forget(bench, work);
 }
 
-static void bench_end(struct bench *bench, const char *step, enum error error, const char *result)
+static inline void bench_end(struct bench *bench, const char *step, enum error error, const char *result)
 {
     bench_end_quietly(bench, step, error, result);
     bench_run(bench);
@@ -287,7 +287,8 @@ static void bench_end(struct bench *bench, const char *step, enum error error, c
 /* ---- the console's side ---- */
 
 /* Owned by the caller. */
-static json_t *bench_ask(struct bench *bench, enum command_id command, enum error wanted, const char *format, ...)
+static inline json_t *bench_ask(struct bench *bench, enum command_id command, enum error wanted, const char *format,
+                                ...)
 {
     char arguments[2000];
     struct msg_command_done done;
@@ -307,8 +308,8 @@ static json_t *bench_ask(struct bench *bench, enum command_id command, enum erro
 }
 
 /* The refusal's message holds this. */
-static void bench_refused(struct bench *bench, enum command_id command, enum error error, const char *arguments,
-                          const char *part)
+static inline void bench_refused(struct bench *bench, enum command_id command, enum error error, const char *arguments,
+                                 const char *part)
 {
     json_t *body = bench_ask(bench, command, error, "%s", arguments);
     const char *message = json_string_value(json_object_get(body, "message"));
@@ -319,7 +320,7 @@ static void bench_refused(struct bench *bench, enum command_id command, enum err
     json_decref(body);
 }
 
-static uint64_t bench_begin(struct bench *bench, const char *workflow)
+static inline uint64_t bench_begin(struct bench *bench, const char *workflow)
 {
     json_t *body =
         bench_ask(bench, COMMAND_WORKFLOW_RUN, ERROR_OK, "{\"name\":\"%s\",\"input\":\"{\\\"n\\\":4}\"}", workflow);
@@ -330,7 +331,7 @@ static uint64_t bench_begin(struct bench *bench, const char *workflow)
 }
 
 /* The stored record, owned by the caller; with its state as `is`. */
-static json_t *bench_record(struct bench *bench, uint64_t run)
+static inline json_t *bench_record(struct bench *bench, uint64_t run)
 {
     struct store_page page = {{NULL, 0, 0}, {NULL, 0, 0}, 0};
     struct record_run_entry entry;
@@ -349,7 +350,7 @@ static json_t *bench_record(struct bench *bench, uint64_t run)
     return record;
 }
 
-static void bench_expect(struct bench *bench, uint64_t run, const char *path, const char *value)
+static inline void bench_expect(struct bench *bench, uint64_t run, const char *path, const char *value)
 {
     json_t *record = bench_record(bench, run), *found;
     struct buffer text = {NULL, 0, 0};
@@ -371,7 +372,7 @@ static void bench_expect(struct bench *bench, uint64_t run, const char *path, co
 }
 
 /* The newest run of a workflow. */
-static uint64_t bench_newest(struct bench *bench, const char *workflow)
+static inline uint64_t bench_newest(struct bench *bench, const char *workflow)
 {
     json_t *body = bench_ask(bench, COMMAND_RUNS, ERROR_OK, "{\"workflow\":\"%s\",\"limit\":1}", workflow);
     uint64_t run = (uint64_t)json_integer_value(json_at(body, "runs.0.run"));
@@ -380,7 +381,7 @@ static uint64_t bench_newest(struct bench *bench, const char *workflow)
     return run;
 }
 
-static size_t bench_count_runs(struct bench *bench, const char *workflow)
+static inline size_t bench_count_runs(struct bench *bench, const char *workflow)
 {
     json_t *body = bench_ask(bench, COMMAND_RUNS, ERROR_OK, "{\"workflow\":\"%s\",\"limit\":1000}", workflow);
     size_t count = json_array_size(json_object_get(body, "runs"));
