@@ -245,8 +245,9 @@ static size_t written_size(const json_t *value)
     struct buffer text = {NULL, 0, 0};
 
     json_write(&text, value);
+    size_t size = text.size;
     buffer_free(&text);
-    return text.size;
+    return size;
 }
 
 /* The first bytes of the body as text that can be kept: cut between characters, control bytes as spaces. */

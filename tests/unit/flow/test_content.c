@@ -137,7 +137,7 @@ static void test_claims(void **state)
         {"https://shop.example@evil.com/tea", "address"},
         {"https://shоp.example/tea", "link"},
         {"javascript://shop.example/tea", "link"},
-        {"evil [dot] com", "link"},
+        {"evil [dot] com", "placeholder link"},
         {"e\xe2\x80\x8bvil.com", "hidden link"},
         {"mail win@evil.com", "address"},
         {"mail win (at) evil (dot) com", "address"},
