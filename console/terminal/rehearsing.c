@@ -10,6 +10,33 @@ enum { PATH_BYTES = 1024 };
 const struct machine_hooks rehearsing_hooks = {.save = shopify_save};
 const struct run_shop rehearsing_shop = {.name = "example.myshopify.com", .zone = "UTC", .currency = "EUR"};
 
+static void take(const struct yaml_node *root, const char *key, const char *standard, char *into, size_t size)
+{
+    const struct yaml_node *node = yaml_get(root, key);
+
+    snprintf(into, size, "%s", node != NULL && node->kind == YAML_SCALAR && node->size > 0 ? node->text : standard);
+    text_end_whole(into);
+}
+
+bool rehearsing_read_config(const struct settings *settings, struct rehearsing_config *config,
+                            struct text_problem *problem)
+{
+    struct yaml_node *root;
+
+    config->shop = rehearsing_shop;
+    if (settings->config[0] == '\0')
+        return true;
+    root = yaml_read_file(settings->config, problem);
+    if (root == NULL)
+        return false;
+    take(root, "shop_name", "My shop", config->name, sizeof(config->name));
+    take(root, "shop_zone", "UTC", config->zone, sizeof(config->zone));
+    take(root, "shop_currency", "EUR", config->currency, sizeof(config->currency));
+    config->shop = (struct run_shop){.name = config->name, .zone = config->zone, .currency = config->currency};
+    yaml_node_free(root);
+    return true;
+}
+
 static bool fail(const struct workflow *workflow, const struct workflow_fixture *fixture, const char *why,
                  struct text_problem *problem)
 {

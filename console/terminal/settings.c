@@ -7,7 +7,7 @@
 #include <string.h>
 
 const char settings_help[] = "  --socket PATH      control socket; default: $PURSER_SOCKET, else ./data/control.sock\n"
-                             "  --config FILE      take the control socket from this purser.yaml\n"
+                             "  --config FILE      take the control socket and the shop from this purser.yaml\n"
                              "  --endpoint ADDRESS push as a producer does, like tcp://127.0.0.1:8421\n"
                              "  --timeout SECONDS  how long to wait for the daemon; default 10\n"
                              "  --json             print JSON, the daemon's as it came\n"
@@ -76,7 +76,9 @@ static bool set_value(struct settings *settings, const char *name, const char *v
         return fits(snprintf(settings->endpoint, sizeof(settings->endpoint), "%s", value), sizeof(settings->endpoint),
                     "the endpoint", problem, size);
     if (strcmp(name, "--config") == 0)
-        return read_config(settings, value, problem, size);
+        return fits(snprintf(settings->config, sizeof(settings->config), "%s", value), sizeof(settings->config),
+                    "the configuration", problem, size) &&
+               read_config(settings, value, problem, size);
     return read_timeout(settings, value, problem, size);
 }
 

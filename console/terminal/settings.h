@@ -5,6 +5,7 @@
 
 struct settings {
     char socket[256];   /* path of the control socket */
+    char config[256];   /* the purser.yaml that was named, or empty */
     char endpoint[256]; /* push as a producer to this one; empty: over the control socket */
     int64_t timeout_ms;
     bool json, help, version;

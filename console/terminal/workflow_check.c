@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "console/terminal/workflow_commands.h"
+#include "console/terminal/rehearsing.h"
 #include "flow/workflow.h"
 #include <dirent.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ static json_t *next_times(const struct schedule *schedule, const struct zone *zo
     return times;
 }
 
-static json_t *schedules_of(const struct workflow *workflow, int64_t now_ms)
+static json_t *schedules_of(const struct workflow *workflow, const char *shop_zone, int64_t now_ms)
 {
     json_t *list = json_array();
 
@@ -117,7 +118,7 @@ static json_t *schedules_of(const struct workflow *workflow, int64_t now_ms)
         struct buffer means = {NULL, 0, 0};
         if (trigger->kind != TRIGGER_SCHEDULE)
             continue;
-        struct zone *zone = zone_open(trigger->schedule.zone != NULL ? trigger->schedule.zone : "UTC");
+        struct zone *zone = zone_open(trigger->schedule.zone != NULL ? trigger->schedule.zone : shop_zone);
         if (zone == NULL)
             continue;
         schedule_explain(&trigger->schedule, trigger->cron_text, &means);
@@ -150,7 +151,15 @@ static json_t *warnings_of(const struct workflow *workflow)
     return list;
 }
 
-static json_t *report_of(const struct checked *checked, int64_t now_ms)
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static json_t *report_of(const struct checked *checked, const char *shop_zone)
 {
     const struct text_problem *problem = &checked->problem;
 
@@ -160,7 +169,7 @@ static json_t *report_of(const struct checked *checked, int64_t now_ms)
                                     (int)problem->column, "text", problem->text)
                         : json_null(),
         "warnings", checked->workflow != NULL ? warnings_of(checked->workflow) : json_array(), "schedules",
-        checked->workflow != NULL ? schedules_of(checked->workflow, now_ms) : json_array());
+        checked->workflow != NULL ? schedules_of(checked->workflow, shop_zone, wall_ms()) : json_array());
 }
 
 static void print_schedules(const json_t *schedules, FILE *out)
@@ -172,7 +181,7 @@ static void print_schedules(const json_t *schedules, FILE *out)
     {
         const char *zone = json_string_value(json_object_get(schedule, "zone"));
         fprintf(out, "  %s (%s): %s\n", json_string_value(json_object_get(schedule, "cron")),
-                zone != NULL ? zone : "the shop's zone, shown in UTC",
+                zone != NULL ? zone : "the shop's zone",
                 json_string_value(json_object_get(schedule, "means")));
         json_array_foreach(json_object_get(schedule, "times"), inner, moment)
             fprintf(out, "    %s\n", json_string_value(moment));
@@ -228,21 +237,14 @@ static void check_names(struct checked *checked, size_t count)
         }
 }
 
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int report_all(const struct settings *settings, const struct checked *checked, size_t count, FILE *out)
+static int report_all(const struct settings *settings, const char *shop_zone, const struct checked *checked,
+                      size_t count, FILE *out)
 {
     json_t *reports = json_array(), *all = json_pack("{s:o}", "files", reports);
     int exit_code = SESSION_OK;
 
     for (size_t i = 0; i < count; i++) {
-        json_t *report = report_of(&checked[i], wall_ms());
+        json_t *report = report_of(&checked[i], shop_zone);
         if (!settings->json)
             print_report(&checked[i], report, out);
         if (checked[i].is_bad)
@@ -260,9 +262,15 @@ int workflow_check(const struct settings *settings, const json_t *arguments, FIL
 {
     const json_t *files = json_object_get(arguments, "files");
     size_t count = json_array_size(files);
-    struct checked *checked = xcalloc(count + 1, sizeof(*checked));
+    struct rehearsing_config config;
+    struct text_problem problem;
+    char text[800];
 
-    (void)problems; /* what is wrong with the files is the report */
+    if (!rehearsing_read_config(settings, &config, &problem)) {
+        text_problem_print(&problem, text, sizeof(text));
+        return offline_refuse(problems, "%s", text);
+    }
+    struct checked *checked = xcalloc(count + 1, sizeof(*checked));
     for (size_t i = 0; i < count; i++) {
         checked[i].file = json_string_value(json_array_get(files, i));
         checked[i].workflow = workflow_read_file(checked[i].file, &checked[i].problem);
@@ -272,7 +280,7 @@ int workflow_check(const struct settings *settings, const json_t *arguments, FIL
     }
     check_names(checked, count);
     check_rings(checked, count);
-    int exit_code = report_all(settings, checked, count, out);
+    int exit_code = report_all(settings, config.shop.zone, checked, count, out);
     for (size_t i = 0; i < count; i++)
         workflow_destroy(&checked[i].workflow);
     free(checked);
