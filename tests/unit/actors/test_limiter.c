@@ -137,9 +137,11 @@ static void test_failed_promise_grants_nothing(void **state)
 
     load_empty(bench);
     ask(bench, "gemini/default", 1);
-    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 1);
+    assert_int_equal(fake_take_ops(bench->fake, &ticket, ops, 4), 2);
     assert_int_equal(ops[0].id, OP_PUT);
     assert_true(slice_is(ops[0].put.space, "limiter"));
+    assert_true(slice_is(ops[1].put.space, "gate"));
+    assert_true(slice_is(ops[1].put.key, "gemini/default"));
     fake_committed(bench->fake, ticket, ERROR_IO, 0);
     assert_int_equal(permit(bench, 1, &retry), ERROR_LIMITED);
 }
