@@ -2,7 +2,7 @@
 #include "actors/ai_worker/ai_worker.h"
 #include "actors/ai_worker/prompt.h"
 #include "actors/common/outcome.h"
-#include "actors/scheduler/record.h"
+#include "flow/run/record.h"
 #include "proto/payloads.h"
 #include "tests/support/fake_world.h"
 #include <setjmp.h>
@@ -96,6 +96,11 @@ static void test_text_comes_back_with_its_cost(void **state)
     struct op ops[4];
     uint64_t ticket;
 
+    bench->config->price_currency = strdup("USD");
+    bench->config->prices = calloc(1, sizeof(*bench->config->prices));
+    bench->config->prices[0] =
+        (struct price){.model = strdup(bench->config->gemini_model), .input_micros = 1000000, .output_micros = 2500000};
+    bench->config->price_count = 1;
     give(bench, "{\"prompt\":\"thanks\",\"vars\":{\"first_name\":\"Ada\",\"order\":{\"id\":9}}}");
     const struct fake_request *request = call(bench);
     assert_non_null(memmem(request->call.body.data, request->call.body.size, "Name: Ada, 9\"", 13));
@@ -104,6 +109,9 @@ static void test_text_comes_back_with_its_cost(void **state)
     assert_int_equal(ops[0].id, OP_FINISH);
     assert_true(payload_take(ops[1].push.payload, &payload));
     assert_int_equal(payload.step_done.error, ERROR_OK);
+    assert_int_equal(payload.step_done.attempts, 1);
+    assert_int_equal(payload.step_done.cost_micros, 12 + 13); /* 12.5 is rounded */
+    assert_true(slice_is(payload.step_done.currency, "USD"));
     json_t *result = json_read(payload.step_done.result, &problem);
     assert_true(slice_is(json_text_at(result, "text"), "Thank you!"));
     assert_int_equal(json_integer_value(json_at(result, "tokens")), 17);
