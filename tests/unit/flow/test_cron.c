@@ -174,6 +174,96 @@ static void nothing_lies_between(void **state)
         }
 }
 
+/* The bits of the entry at a reading of the wall clock. */
+static bool is_read(const struct cron *cron, int64_t local)
+{
+    int64_t day = civil_floor(local, CIVIL_DAY_S), of_day = local - day * CIVIL_DAY_S;
+
+    return of_day % 60 == 0 && (cron->minutes >> (of_day / 60 % 60) & 1) && (cron->hours >> (of_day / 3600) & 1) &&
+           cron_fires_on(cron, day);
+}
+
+/* Every minute is looked at with nothing but the zone's offset: a reading fires when it is shown, a fixed one only the
+ * first time, and a fixed one that is never shown at the minute that follows. */
+static void assert_years(const struct cron *cron, const struct zone *zone, int64_t from, int64_t to)
+{
+    int64_t next = cron_next(cron, zone, from * 1000 - 1), farthest = from + zone_offset_at(zone, from).seconds - 60;
+
+    for (int64_t at = from; at < to; at += 60) {
+        int64_t local = at + zone_offset_at(zone, at).seconds;
+        bool fires = is_read(cron, local) && (cron->is_elapsed || local > farthest);
+        for (int64_t hidden = farthest + 60; hidden < local && !cron->is_elapsed; hidden += 60)
+            fires = fires || is_read(cron, hidden);
+        farthest = local > farthest ? local : farthest;
+        if (fires != (next == at * 1000))
+            fail_msg("%s at %lld", zone_name(zone), (long long)at);
+        if (fires) {
+            next = cron_next(cron, zone, at * 1000);
+            assert_true(next > at * 1000);
+        }
+    }
+}
+
+static void years_are_right_by_the_minute(void **state)
+{
+    static const char *const zones[] = {"UTC",
+                                        "America/New_York",
+                                        "America/Sao_Paulo",
+                                        "America/Santiago",
+                                        "America/Caracas",
+                                        "America/St_Johns",
+                                        "America/Havana",
+                                        "America/Asuncion",
+                                        "America/Godthab",
+                                        "America/Mexico_City",
+                                        "America/Phoenix",
+                                        "America/Los_Angeles",
+                                        "America/Anchorage",
+                                        "America/Halifax",
+                                        "Europe/Berlin",
+                                        "Europe/London",
+                                        "Europe/Dublin",
+                                        "Europe/Lisbon",
+                                        "Europe/Istanbul",
+                                        "Europe/Moscow",
+                                        "Europe/Volgograd",
+                                        "Africa/Cairo",
+                                        "Africa/Casablanca",
+                                        "Africa/El_Aaiun",
+                                        "Africa/Juba",
+                                        "Asia/Kathmandu",
+                                        "Asia/Kolkata",
+                                        "Asia/Tehran",
+                                        "Asia/Gaza",
+                                        "Asia/Beirut",
+                                        "Asia/Amman",
+                                        "Asia/Pyongyang",
+                                        "Asia/Tokyo",
+                                        "Australia/Lord_Howe",
+                                        "Australia/Adelaide",
+                                        "Australia/Sydney",
+                                        "Pacific/Apia",
+                                        "Pacific/Chatham",
+                                        "Pacific/Fiji",
+                                        "Antarctica/Troll"};
+    static const char *const entries[] = {"30 2 * * *",        "0 0 * * *",       "*/15 * * * *", "0 */3 L * *",
+                                          "0,15,45 0-3 * * *", "59 23 LW * 0",    "* 1 * * SUN",  "5 2 15W,L-1 * 5#2",
+                                          "30 1,2 */2 * 6L",   "0 0-23 * 3-11 *", "0 0 1 1 *"};
+    size_t count = sizeof entries / sizeof *entries;
+
+    (void)state;
+    for (size_t z = 0; z < sizeof zones / sizeof *zones; z++) {
+        struct zone *zone = zone_open(zones[z]);
+        assert_non_null(zone);
+        for (size_t i = 0; i < 2; i++) {
+            struct cron cron = parsed(entries[(2 * z + i) % count]);
+            int64_t year = 2018 + (int64_t)(z + i) % 10;
+            assert_years(&cron, zone, civil_days(year, 1, 1) * CIVIL_DAY_S, civil_days(year + 3, 1, 1) * CIVIL_DAY_S);
+        }
+        zone_close(&zone);
+    }
+}
+
 static void wrong_schedules_say_what_is_right(void **state)
 {
     static const struct {
@@ -256,6 +346,7 @@ int main(void)
         cmocka_unit_test(next_instants_are_right),
         cmocka_unit_test(hours_follow_elapsed_time),
         cmocka_unit_test(nothing_lies_between),
+        cmocka_unit_test(years_are_right_by_the_minute),
         cmocka_unit_test(wrong_schedules_say_what_is_right),
     };
 
