@@ -15,8 +15,8 @@ struct ask {
 };
 
 /* Each of these ends the ask, or leaves it waiting for exactly one page or commit. on_page is called for OK and
- * NOT_FOUND (no rows); on_committed for OK and for refusals that depend on what is stored (HELD, CONFLICT, INVALID, NOT_FOUND,
- * FULL). Other errors refuse the ask by themselves. */
+ * NOT_FOUND (no rows); on_committed for OK and for refusals that depend on what is stored (HELD, CONFLICT, INVALID,
+ * NOT_FOUND, FULL). Other errors refuse the ask by themselves. */
 void ask_read(struct scheduler *scheduler, struct ask *ask, const struct msg_read *read,
               void (*on_page)(struct scheduler *, struct ask *, const struct msg_page *));
 void ask_commit(struct scheduler *scheduler, struct ask *ask, const struct buffer *ops,

@@ -8,8 +8,8 @@ extern const struct actor_spec scheduler_spec;
 
 struct workflow;
 
-/* What the scheduler takes from actor_reload(), allocated by calloc(); what it holds is workflows_load()'s. The scheduler
- * owns all of it then. */
+/* What the scheduler takes from actor_reload(), allocated by calloc(); what it holds comes from workflows_load(). The
+ * scheduler owns all of it then. */
 struct scheduler_workflows {
     struct workflow **workflows;
     size_t count;
