@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "connectors/shopify/save.h"
-#include "proto/check.h"
 #include "proto/ops.h"
 #include <stdio.h>
 
-enum error shopify_save(struct slice target, struct slice shop, const json_t *from, size_t rows_max, struct buffer *ops,
-                        size_t *rows, char *problem, size_t room)
+enum error shopify_save(struct slice shop, const json_t *order, size_t rows_max, struct buffer *ops, size_t *rows,
+                        struct shopify_problem *problem)
 {
     struct shopify_facts facts;
-    struct shopify_problem why;
-    enum error error;
+    enum error error = shopify_order_facts(shop, order, &facts, problem);
 
-    CHECK(slice_is(target, "orders"));
-    error = shopify_order_facts(shop, from, &facts, &why);
-    if (error != ERROR_OK) {
-        snprintf(problem, room, "save: %s: %s", why.field, why.text);
+    if (error != ERROR_OK)
         return error;
-    }
     *rows = facts.row_count;
     if (facts.row_count > rows_max) {
-        snprintf(problem, room, "save: %zu rows are too many for one commit", facts.row_count);
+        problem->field[0] = '\0';
+        snprintf(problem->text, sizeof(problem->text), "%zu rows are too many for one commit", facts.row_count);
         error = ERROR_TOO_LARGE;
     }
     for (size_t i = 0; error == ERROR_OK && i < facts.row_count; i++) {

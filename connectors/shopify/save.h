@@ -4,7 +4,7 @@
 #pragma once
 #include "connectors/shopify/shopify.h"
 
-/* Appends one APPEND operation a row of `from` to `ops` and tells how many. `target` is orders, the only one there is.
- * On an error nothing was appended and `problem` says why; TOO_LARGE for more than `rows_max` rows. */
-enum error shopify_save(struct slice target, struct slice shop, const json_t *from, size_t rows_max, struct buffer *ops,
-                        size_t *rows, char *problem, size_t room);
+/* Appends one APPEND operation a row to `ops` and tells how many. On an error nothing was appended and `problem` says
+ * why; TOO_LARGE (which is about no field) for more than `rows_max` rows. */
+enum error shopify_save(struct slice shop, const json_t *order, size_t rows_max, struct buffer *ops, size_t *rows,
+                        struct shopify_problem *problem);

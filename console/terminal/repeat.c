@@ -34,7 +34,9 @@ static json_t *approval_answer(const json_t *step)
     if (slice_is(decision, "shadow"))
         return NULL;
     return json_pack("{s:s}", "decision",
-                     is_approved ? "approved" : slice_is(decision, "expired") ? "expired" : "rejected");
+                     is_approved                     ? "approved"
+                     : slice_is(decision, "expired") ? "expired"
+                                                     : "rejected");
 }
 
 /* What came back from outside, or NULL when nothing is known of it. An empty result of a withheld step says nothing. */
@@ -184,8 +186,8 @@ static json_t *effects_diff(const json_t *old, const json_t *now, bool whole)
         if (other == NULL)
             json_array_append_new(removed, json_string(instance));
         else if (!is_same_input(input, other))
-            json_array_append_new(changed, json_pack("{s:s, s:o}", "step", instance, "fields",
-                                                     changed_fields(input, other, whole)));
+            json_array_append_new(
+                changed, json_pack("{s:s, s:o}", "step", instance, "fields", changed_fields(input, other, whole)));
     }
     json_object_foreach((json_t *)now, instance, input)
     {

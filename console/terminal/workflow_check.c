@@ -83,8 +83,8 @@ static void check_prompts(struct checked *checked)
             continue;
         const char *nearest = text_nearest(name, (const char *const *)prompts.names);
         text_problem_set(&checked->problem, checked->file, step->line, 1, "there is no prompt \"%.64s\" in %s%s%s%s",
-                         name, "../prompts", nearest != NULL ? "; did you mean \"" : "",
-                         nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
+                         name, "../prompts", nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
+                         nearest != NULL ? "\"?" : "");
         checked->is_bad = true;
     }
     for (size_t i = 0; i < prompts.count; i++)
@@ -122,10 +122,10 @@ static json_t *schedules_of(const struct workflow *workflow, const char *shop_zo
         if (zone == NULL)
             continue;
         schedule_explain(&trigger->schedule, trigger->cron_text, &means);
-        json_array_append_new(
-            list, json_pack("{s:s%, s:s?, s:s%, s:o}", "cron", trigger->cron_text.data, trigger->cron_text.size, "zone",
-                            trigger->schedule.zone, "means", means.size ? means.data : "", means.size, "times",
-                            next_times(&trigger->schedule, zone, now_ms)));
+        json_array_append_new(list, json_pack("{s:s%, s:s?, s:s%, s:o}", "cron", trigger->cron_text.data,
+                                              trigger->cron_text.size, "zone", trigger->schedule.zone, "means",
+                                              means.size ? means.data : "", means.size, "times",
+                                              next_times(&trigger->schedule, zone, now_ms)));
         buffer_free(&means);
         zone_close(&zone);
     }
@@ -163,13 +163,13 @@ static json_t *report_of(const struct checked *checked, const char *shop_zone)
 {
     const struct text_problem *problem = &checked->problem;
 
-    return json_pack(
-        "{s:s, s:b, s:o, s:o, s:o}", "file", checked->file, "ok", !checked->is_bad, "problem",
-        checked->is_bad ? json_pack("{s:s, s:i, s:i, s:s}", "file", problem->file, "line", (int)problem->line, "column",
-                                    (int)problem->column, "text", problem->text)
-                        : json_null(),
-        "warnings", checked->workflow != NULL ? warnings_of(checked->workflow) : json_array(), "schedules",
-        checked->workflow != NULL ? schedules_of(checked->workflow, shop_zone, wall_ms()) : json_array());
+    return json_pack("{s:s, s:b, s:o, s:o, s:o}", "file", checked->file, "ok", !checked->is_bad, "problem",
+                     checked->is_bad
+                         ? json_pack("{s:s, s:i, s:i, s:s}", "file", problem->file, "line", (int)problem->line,
+                                     "column", (int)problem->column, "text", problem->text)
+                         : json_null(),
+                     "warnings", checked->workflow != NULL ? warnings_of(checked->workflow) : json_array(), "schedules",
+                     checked->workflow != NULL ? schedules_of(checked->workflow, shop_zone, wall_ms()) : json_array());
 }
 
 static void print_schedules(const json_t *schedules, FILE *out)
@@ -181,8 +181,7 @@ static void print_schedules(const json_t *schedules, FILE *out)
     {
         const char *zone = json_string_value(json_object_get(schedule, "zone"));
         fprintf(out, "  %s (%s): %s\n", json_string_value(json_object_get(schedule, "cron")),
-                zone != NULL ? zone : "the shop's zone",
-                json_string_value(json_object_get(schedule, "means")));
+                zone != NULL ? zone : "the shop's zone", json_string_value(json_object_get(schedule, "means")));
         json_array_foreach(json_object_get(schedule, "times"), inner, moment)
             fprintf(out, "    %s\n", json_string_value(moment));
     }

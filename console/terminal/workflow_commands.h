@@ -1,5 +1,5 @@
-/* workflow_commands - what the console does with workflow files by itself (docs/rehearsal.md). Each prints its report to
- * `out`, as JSON with settings->json. */
+/* workflow_commands - what the console does with workflow files by itself (docs/rehearsal.md). Each prints its report
+ * to `out`, as JSON with settings->json. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "console/terminal/offline.h"

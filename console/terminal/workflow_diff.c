@@ -51,8 +51,7 @@ static void describe_schedule(struct buffer *into, const struct workflow_trigger
 {
     static const char *const missed[] = {
         [MISSED_SKIP] = "skip", [MISSED_ONCE] = "once", [MISSED_ALL] = "all", [MISSED_ASK] = "ask"};
-    static const char *const overlap[] = {
-        [OVERLAP_ALLOW] = "allow", [OVERLAP_SKIP] = "skip", [OVERLAP_WAIT] = "wait"};
+    static const char *const overlap[] = {[OVERLAP_ALLOW] = "allow", [OVERLAP_SKIP] = "skip", [OVERLAP_WAIT] = "wait"};
 
     if (trigger->kind == TRIGGER_SCHEDULE) {
         buffer_printf(into, " %.*s", (int)trigger->cron_text.size, trigger->cron_text.data);
@@ -79,8 +78,8 @@ static void describe_schedule(struct buffer *into, const struct workflow_trigger
 static json_t *trigger_text(const struct workflow_trigger *trigger)
 {
     static const char *const kinds[] = {
-        [TRIGGER_WEBHOOK] = "webhook", [TRIGGER_QUEUE] = "queue",   [TRIGGER_SCHEDULE] = "schedule",
-        [TRIGGER_SLOT] = "slot",       [TRIGGER_AFTER] = "after",   [TRIGGER_MANUAL] = "manual",
+        [TRIGGER_WEBHOOK] = "webhook", [TRIGGER_QUEUE] = "queue", [TRIGGER_SCHEDULE] = "schedule",
+        [TRIGGER_SLOT] = "slot",       [TRIGGER_AFTER] = "after", [TRIGGER_MANUAL] = "manual",
         [TRIGGER_MESSAGE] = "message",
     };
     static const char *const states[] = {[AFTER_ANY] = "any", [AFTER_DONE] = "done", [AFTER_FAILED] = "failed"};
@@ -149,8 +148,7 @@ static void put_inside(json_t *into, const struct workflow_step *step)
 
 static void put_outside(json_t *into, const struct workflow_step *step)
 {
-    static const char *const unknown[] = {
-        [UNKNOWN_ASK] = "ask", [UNKNOWN_RESEND] = "resend", [UNKNOWN_DROP] = "drop"};
+    static const char *const unknown[] = {[UNKNOWN_ASK] = "ask", [UNKNOWN_RESEND] = "resend", [UNKNOWN_DROP] = "drop"};
     const char *name;
     json_t *value;
 
@@ -298,9 +296,8 @@ static void diff_steps(json_t *report, const struct workflow *old, const struct 
 
 static bool is_same(const json_t *report)
 {
-    static const char *const lists[] = {"triggers.added", "triggers.removed", "steps.added",
-                                        "steps.removed",  "steps.moved",      "steps.changed",
-                                        "head"};
+    static const char *const lists[] = {"triggers.added", "triggers.removed", "steps.added", "steps.removed",
+                                        "steps.moved",    "steps.changed",    "head"};
     size_t found = 0;
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
@@ -311,10 +308,10 @@ static bool is_same(const json_t *report)
 static json_t *diff(const struct workflow *old, const struct workflow *now)
 {
     json_t *before = head_of(old), *after = head_of(now), *were = triggers_of(old), *are = triggers_of(now);
-    json_t *report = json_pack("{s:o, s:{s:[], s:[]}, s:{s:[], s:[], s:[], s:[]}, s:{s:I, s:I}}", "head",
-                               fields_diff(before, after), "triggers", "added", "removed", "steps", "added", "removed",
-                               "moved", "changed", "rehearsals", "old", (json_int_t)old->fixture_count, "new",
-                               (json_int_t)now->fixture_count);
+    json_t *report =
+        json_pack("{s:o, s:{s:[], s:[]}, s:{s:[], s:[], s:[], s:[]}, s:{s:I, s:I}}", "head", fields_diff(before, after),
+                  "triggers", "added", "removed", "steps", "added", "removed", "moved", "changed", "rehearsals", "old",
+                  (json_int_t)old->fixture_count, "new", (json_int_t)now->fixture_count);
 
     without(list_of(report, "triggers", "added"), are, were);
     without(list_of(report, "triggers", "removed"), were, are);

@@ -78,7 +78,8 @@ static void print_report(const json_t *report, FILE *out)
     print_names(&text, "-", json_at(report, "effects.removed"));
     print_names(&text, "+", json_at(report, "effects.added"));
     json_array_foreach(json_at(report, "effects.changed"), index, changed) print_changed(&text, changed);
-    print_names(&text, "nothing was recorded for this step, its answer is made up:", json_object_get(report, "invented"));
+    print_names(&text,
+                "nothing was recorded for this step, its answer is made up:", json_object_get(report, "invented"));
     fwrite(text.data, 1, text.size, out);
     buffer_free(&text);
 }
@@ -93,7 +94,8 @@ static int do_run(struct shadow *shadow, json_int_t id, FILE *out, FILE *problem
     json_decref(arguments);
     if (exit_code != SESSION_OK)
         return exit_code;
-    report = repeat_run(&(struct repeating){shadow->workflow, &shadow->config.shop, shadow->engine}, run, shadow->whole);
+    report =
+        repeat_run(&(struct repeating){shadow->workflow, &shadow->config.shop, shadow->engine}, run, shadow->whole);
     if (json_object_get(report, "left_out") != NULL)
         shadow->left_out++;
     else if (json_is_true(json_object_get(report, "same")))
@@ -117,7 +119,8 @@ static int do_runs(struct shadow *shadow, json_int_t days, FILE *out, FILE *prob
     int exit_code = session_ask(shadow->settings, COMMAND_RUNS, arguments, &answer, problems);
     list = json_object_get(answer, "runs");
     for (size_t i = json_array_size(list); i > 0 && exit_code == SESSION_OK; i--)
-        exit_code = do_run(shadow, json_integer_value(json_object_get(json_array_get(list, i - 1), "run")), out, problems);
+        exit_code =
+            do_run(shadow, json_integer_value(json_object_get(json_array_get(list, i - 1), "run")), out, problems);
     json_decref(arguments);
     json_decref(answer);
     return exit_code;

@@ -97,8 +97,7 @@ int workflow_test(const struct settings *settings, const json_t *arguments, FILE
     json_t *file;
     size_t index;
 
-    json_array_foreach(json_object_get(arguments, "files"), index, file)
-        test_file(&tests, json_string_value(file));
+    json_array_foreach(json_object_get(arguments, "files"), index, file) test_file(&tests, json_string_value(file));
     json_t *all = json_pack("{s:o, s:I, s:I}", "files", tests.files, "passed", (json_int_t)tests.passed, "failed",
                             (json_int_t)tests.failed);
     if (settings->json)

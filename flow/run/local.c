@@ -37,8 +37,9 @@ static enum error local_save(struct machine *machine, struct machine_step *step,
         snprintf(problem, room, "save: the trigger has no shop; give one with shop:");
         return ERROR_INVALID;
     }
-    enum error error = machine->hooks->save(json_text_at(inputs, "target"), shop, json_object_get(inputs, "from"),
-                                            rows_max, machine->ops, &rows, problem, room);
+    const struct machine_save save = {
+        json_text_at(inputs, "target"), shop, json_object_get(inputs, "from"), rows_max};
+    enum error error = machine->hooks->save(&save, machine->ops, &rows, problem, room);
     if (error != ERROR_OK)
         return error;
     machine->op_count += rows;

@@ -44,11 +44,17 @@ struct fact_wanted {
 
 struct machine_arrival;
 
+/* What a step `save` saves, and how many rows there is room for. */
+struct machine_save {
+    struct slice target, shop;
+    const json_t *from;
+    size_t rows_max;
+};
+
 /* What stands in libraries that flow does not know. */
 struct machine_hooks {
-    /* Appends the rows of `from` (a skill `save` of that target) with op_put_append(); tells how many. */
-    enum error (*save)(struct slice target, struct slice shop, const json_t *from, size_t rows_max, struct buffer *ops,
-                       size_t *rows, char *problem, size_t room);
+    /* Appends the rows with op_put_append() and tells how many. On an error nothing was appended. */
+    enum error (*save)(const struct machine_save *save, struct buffer *ops, size_t *rows, char *problem, size_t room);
 };
 
 struct machine {

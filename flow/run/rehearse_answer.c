@@ -129,7 +129,8 @@ struct play_answer play_answer(struct play *play, const struct play_question *qu
     if (json_is_string(answer) && strcmp(json_string_value(answer), "unreachable") == 0)
         return (struct play_answer){.outcome = PLAY_SILENCE};
     if (json_object_get(answer, "result") != NULL)
-        return (struct play_answer){.outcome = PLAY_RESULT, .result = json_deep_copy(json_object_get(answer, "result"))};
+        return (struct play_answer){.outcome = PLAY_RESULT,
+                                    .result = json_deep_copy(json_object_get(answer, "result"))};
     if (json_object_get(answer, "error") == NULL) {
         complain(play, question, "must be {result: ...}, {error: NAME, text: ...} or unreachable");
         return none;

@@ -337,8 +337,8 @@ static void standard_time(json_t *trigger, const char *name, int64_t moment_ms)
 static const struct workflow_trigger *trigger_of(const struct workflow *workflow, struct slice kind)
 {
     static const char *const kinds[] = {
-        [TRIGGER_WEBHOOK] = "webhook", [TRIGGER_QUEUE] = "queue",   [TRIGGER_SCHEDULE] = "schedule",
-        [TRIGGER_SLOT] = "slot",       [TRIGGER_AFTER] = "after",   [TRIGGER_MANUAL] = "manual",
+        [TRIGGER_WEBHOOK] = "webhook", [TRIGGER_QUEUE] = "queue", [TRIGGER_SCHEDULE] = "schedule",
+        [TRIGGER_SLOT] = "slot",       [TRIGGER_AFTER] = "after", [TRIGGER_MANUAL] = "manual",
         [TRIGGER_MESSAGE] = "message",
     };
 

@@ -16,7 +16,7 @@ enum { PATH_ROOM = 200 };
 struct bench {
     char folder[PATH_ROOM];
     struct settings settings;
-    char *said;     /* by the last command, with the folder's path written as DIR */
+    char *said; /* by the last command, with the folder's path written as DIR */
     char *problems;
 };
 
@@ -154,9 +154,10 @@ static void test_check_schedules(void **state)
     struct bench *bench = *state;
     struct json_problem problem;
 
-    bench_write(bench, "w.yaml", "workflow: w\nmode: off\non:\n  - schedule: {cron: \"0 9 * * *\", zone: Asia/Tokyo}\n"
-                                 "  - schedule: {cron: \"0 9 * * *\"}\n"
-                                 "steps:\n  - id: a\n    log: {text: x}\n");
+    bench_write(bench, "w.yaml",
+                "workflow: w\nmode: off\non:\n  - schedule: {cron: \"0 9 * * *\", zone: Asia/Tokyo}\n"
+                "  - schedule: {cron: \"0 9 * * *\"}\n"
+                "steps:\n  - id: a\n    log: {text: x}\n");
     bench_write(bench, "purser.yaml", "shop_zone: Asia/Kolkata\n");
     bench->settings.json = true;
     snprintf(bench->settings.config, sizeof(bench->settings.config), "%s/purser.yaml", bench->folder);
@@ -180,11 +181,12 @@ static void test_test(void **state)
     struct bench *bench = *state;
 
     bench_write(bench, "body.json", "{\"text\": \"from a file\"}");
-    bench_write(bench, "w.yaml", HEAD MAIL "tests:\n"
-                                           "  - name: good\n    body_file: body.json\n"
-                                           "    expect: {effects: [{step: mail, text: from a file}]}\n"
-                                           "  - name: bad\n    trigger: {body: {text: one}}\n"
-                                           "    expect: {effects: [{step: mail, text: two}]}\n");
+    bench_write(bench, "w.yaml",
+                HEAD MAIL "tests:\n"
+                          "  - name: good\n    body_file: body.json\n"
+                          "    expect: {effects: [{step: mail, text: from a file}]}\n"
+                          "  - name: bad\n    trigger: {body: {text: one}}\n"
+                          "    expect: {effects: [{step: mail, text: two}]}\n");
     assert_int_equal(run(bench, workflow_test, "w.yaml", NULL), SESSION_REFUSED);
     assert_string_equal(bench->said, "ok w: good\n"
                                      "FAILED w: bad\n"
@@ -207,9 +209,10 @@ static void test_test_only(void **state)
     size_t size;
     FILE *out = open_memstream(&said, &size);
 
-    bench_write(bench, "w.yaml", HEAD MAIL "tests:\n"
-                                           "  - name: good\n    trigger: {body: {text: a}}\n    expect: {state: done}\n"
-                                           "  - name: bad\n    expect: {state: failed}\n");
+    bench_write(bench, "w.yaml",
+                HEAD MAIL "tests:\n"
+                          "  - name: good\n    trigger: {body: {text: a}}\n    expect: {state: done}\n"
+                          "  - name: bad\n    expect: {state: failed}\n");
     path = slice_dup(slice_of(bench->folder));
     json_t *arguments = json_pack("{s:[o], s:s}", "files", json_sprintf("%s/w.yaml", path), "only", "oo");
     assert_int_equal(workflow_test(&bench->settings, arguments, out, out), SESSION_OK);
@@ -227,7 +230,8 @@ static void test_test_nothing(void **state)
     bench_write(bench, "none.yaml", HEAD MAIL);
     assert_int_equal(run(bench, workflow_test, "none.yaml", NULL), SESSION_REFUSED);
     assert_string_equal(
-        bench->said, "warning: DIR/none.yaml: no rehearsals; see \"tests:\" in docs/rehearsal.md\n0 passed, 0 failed\n");
+        bench->said,
+        "warning: DIR/none.yaml: no rehearsals; see \"tests:\" in docs/rehearsal.md\n0 passed, 0 failed\n");
     assert_string_equal(bench->problems, "purser: no rehearsal was run\n");
     assert_int_equal(run(bench, workflow_test, "nothing.yaml", NULL), SESSION_REFUSED);
     assert_non_null(strstr(bench->said, "0 passed, 1 failed"));
@@ -319,13 +323,13 @@ static void test_diff(void **state)
 
 /* ---- repeat ---- */
 
-static const char repeated_text[] =
-    "workflow: w\nmode: live\non:\n  - webhook: orders\n    topic: [a/b]\nsteps:\n"
-    "  - id: last\n    get: {key: k}\n"
-    "  - id: thanks\n    generate: {prompt: p}\n"
-    "  - id: mail\n    email: {to: \"{{ trigger.body.to }}\", subject: Hello, text: \"{{ steps.thanks.result.text }} {{ "
-    "steps.last.result }}\"}\n"
-    "  - id: note\n    telegram: {text: t}\n    when: \"{{ trigger.body.note }}\"\n";
+static const char repeated_text[] = "workflow: w\nmode: live\non:\n  - webhook: orders\n    topic: [a/b]\nsteps:\n"
+                                    "  - id: last\n    get: {key: k}\n"
+                                    "  - id: thanks\n    generate: {prompt: p}\n"
+                                    "  - id: mail\n    email: {to: \"{{ trigger.body.to }}\", subject: Hello, text: "
+                                    "\"{{ steps.thanks.result.text }} {{ "
+                                    "steps.last.result }}\"}\n"
+                                    "  - id: note\n    telegram: {text: t}\n    when: \"{{ trigger.body.note }}\"\n";
 
 static json_t *repeat(const char *run_text, bool whole)
 {
@@ -356,10 +360,13 @@ static void expect_report(const char *run_text, bool whole, const char *expected
     json_decref(report);
 }
 
-#define RUN "{\"run\":7,\"state\":\"done\",\"started_ms\":1767603600000,\"trigger\":{\"kind\":\"webhook\",\"hook\":\"orders\","
+#define RUN                                                                                                            \
+    "{\"run\":7,\"state\":\"done\",\"started_ms\":1767603600000,\"trigger\":{\"kind\":\"webhook\",\"hook\":"           \
+    "\"orders\","
 #define BODY "\"topic\":\"a/b\",\"body\":{\"to\":\"a@b.example\"}},\"steps\":["
 #define LAST "{\"step\":\"last\",\"state\":\"done\",\"input\":{\"key\":\"k\"},\"result\":5},"
-#define THANKS "{\"step\":\"thanks\",\"state\":\"done\",\"job\":1,\"input\":{\"prompt\":\"p\"},\"result\":{\"text\":\"Hi\"}},"
+#define THANKS                                                                                                         \
+    "{\"step\":\"thanks\",\"state\":\"done\",\"job\":1,\"input\":{\"prompt\":\"p\"},\"result\":{\"text\":\"Hi\"}},"
 #define MAIL_OF(subject)                                                                                               \
     "{\"step\":\"mail\",\"state\":\"done\",\"job\":2,\"input\":{\"to\":\"a@b.example\",\"subject\":\"" subject         \
     "\",\"text\":\"Hi 5\"},\"result\":{\"message_id\":\"<x>\"}}"
@@ -372,13 +379,14 @@ static void test_repeat(void **state)
     expect_report(RUN BODY LAST THANKS MAIL_OF("Other") "]}", false,
                   "{\"effects\":{\"added\":[],\"changed\":[{\"fields\":[{\"field\":\"subject\"}],\"step\":\"mail\"}],"
                   "\"removed\":[]},\"run\":7,\"same\":false}");
-    expect_report(RUN BODY LAST THANKS MAIL_OF("Other") "]}", true,
-                  "{\"effects\":{\"added\":[],\"changed\":[{\"fields\":[{\"field\":\"subject\",\"new\":\"Hello\",\"old\":"
-                  "\"Other\"}],\"step\":\"mail\"}],\"removed\":[]},\"run\":7,\"same\":false}");
-    expect_report(RUN BODY LAST THANKS "{\"step\":\"gone\",\"state\":\"done\",\"job\":3,\"input\":{\"text\":\"x\"},"
-                                       "\"result\":{}}]}",
-                  false,
-                  "{\"effects\":{\"added\":[\"mail\"],\"changed\":[],\"removed\":[\"gone\"]},\"run\":7,\"same\":false}");
+    expect_report(
+        RUN BODY LAST THANKS MAIL_OF("Other") "]}", true,
+        "{\"effects\":{\"added\":[],\"changed\":[{\"fields\":[{\"field\":\"subject\",\"new\":\"Hello\",\"old\":"
+        "\"Other\"}],\"step\":\"mail\"}],\"removed\":[]},\"run\":7,\"same\":false}");
+    expect_report(
+        RUN BODY LAST THANKS "{\"step\":\"gone\",\"state\":\"done\",\"job\":3,\"input\":{\"text\":\"x\"},"
+                             "\"result\":{}}]}",
+        false, "{\"effects\":{\"added\":[\"mail\"],\"changed\":[],\"removed\":[\"gone\"]},\"run\":7,\"same\":false}");
 }
 
 static void test_repeat_without_records(void **state)
@@ -387,9 +395,10 @@ static void test_repeat_without_records(void **state)
     expect_report(RUN BODY MAIL_OF("Hello") "]}", false,
                   "{\"effects\":{\"added\":[],\"changed\":[{\"fields\":[{\"field\":\"text\"}],\"step\":\"mail\"}],"
                   "\"removed\":[]},\"invented\":[\"thanks\"],\"run\":7,\"same\":false}");
-    expect_report(RUN "\"topic\":\"x/y\",\"body\":{}},\"steps\":[" MAIL_OF("Hello") "]}", false,
-                  "{\"effects\":{\"added\":[],\"changed\":[],\"removed\":[\"mail\"]},\"run\":7,\"same\":false,\"state\":{"
-                  "\"new\":\"not begun\",\"old\":\"done\"}}");
+    expect_report(
+        RUN "\"topic\":\"x/y\",\"body\":{}},\"steps\":[" MAIL_OF("Hello") "]}", false,
+        "{\"effects\":{\"added\":[],\"changed\":[],\"removed\":[\"mail\"]},\"run\":7,\"same\":false,\"state\":{"
+        "\"new\":\"not begun\",\"old\":\"done\"}}");
     expect_report(RUN "\"topic\":\"a/b\",\"bytes\":100},\"steps\":[]}", false,
                   "{\"left_out\":\"its event is not kept any more\",\"run\":7}");
     expect_report("{\"run\":7,\"state\":\"open\",\"steps\":[]}", false, "{\"left_out\":\"still open\",\"run\":7}");

@@ -26,11 +26,11 @@ struct bench {
     json_t *cancelled, *booked, *put, *expected;
 };
 
-static enum error save_one(struct slice target, struct slice shop, const json_t *from, size_t rows_max,
-                           struct buffer *ops, size_t *rows, char *problem, size_t room)
+static enum error save_one(const struct machine_save *save, struct buffer *ops, size_t *rows, char *problem,
+                           size_t room)
 {
-    (void)target, (void)shop, (void)rows_max, (void)problem, (void)room;
-    if (!json_is_object(from))
+    (void)problem, (void)room;
+    if (!json_is_object(save->from))
         return ERROR_INVALID;
     op_put_append(ops, &(struct op_append){.row = SLICE("row")});
     *rows = 1;

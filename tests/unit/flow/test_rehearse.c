@@ -10,15 +10,14 @@
 static const struct run_shop shop = {.name = "shop.example", .zone = "UTC", .currency = "EUR"};
 
 /* One row for each item of `from`. */
-static enum error save(struct slice target, struct slice of_shop, const json_t *from, size_t rows_max,
-                       struct buffer *ops, size_t *rows, char *problem, size_t room)
+static enum error save(const struct machine_save *what, struct buffer *ops, size_t *rows, char *problem, size_t room)
 {
-    assert_true(slice_is(target, "orders") && of_shop.size > 0 && rows_max > 0);
-    if (!json_is_array(from)) {
+    assert_true(slice_is(what->target, "orders") && what->shop.size > 0 && what->rows_max > 0);
+    if (!json_is_array(what->from)) {
         snprintf(problem, room, "save: no list");
         return ERROR_MALFORMED;
     }
-    *rows = json_array_size(from);
+    *rows = json_array_size(what->from);
     for (size_t i = 0; i < *rows; i++) {
         struct row row = {.table = TABLE_CUSTOMERS};
         struct buffer bytes = {NULL, 0, 0};
@@ -128,30 +127,30 @@ static void test_local_steps(void **state)
            "");
 }
 
-static const char outside_text[] =
-    HEAD "steps:\n"
-         "  - id: thanks\n    generate: {prompt: p}\n    unreachable_after: 2m\n    else: {text: plain}\n"
-         "  - id: mail\n    email: {to: \"{{ trigger.body.to }}\", subject: Hi, text: \"{{ steps.thanks.result.text }}\"}\n"
-         "    else: {message_id: none}\n"
-         "  - id: read\n    http: {url: \"https://a.example/x\"}\n    when: \"{{ trigger.body.read }}\"\n"
-         "tests:\n"
-         "  - name: happy\n"
-         "    trigger: {body: {to: a@b.example}}\n"
-         "    answers: {thanks: {result: {text: \"Thanks, {{ x }} <b>\"}}}\n"
-         "    expect:\n"
-         "      effects: [{step: mail, skill: email, to: a@b.example, text: {contains: \"{{ x }} <b>\"}, html: null}]\n"
-         "      steps: {thanks: done, read: skipped}\n"
-         "  - name: no model\n"
-         "    trigger: {body: {to: a@b.example}}\n"
-         "    answers: {thanks: unreachable}\n"
-         "    expect: {effects: [{step: mail, text: plain}], steps: {thanks: else}}\n"
-         "  - name: refused\n"
-         "    trigger: {body: {to: a@b.example, read: true}}\n"
-         "    answers:\n"
-         "      thanks: {error: refused, text: no}\n"
-         "      mail: {error: refused, text: no such mailbox}\n"
-         "      read: {result: {status: 200}}\n"
-         "    expect: {effects: [], steps: {mail: else}, result: {status: 200}}\n";
+static const char outside_text[] = HEAD
+    "steps:\n"
+    "  - id: thanks\n    generate: {prompt: p}\n    unreachable_after: 2m\n    else: {text: plain}\n"
+    "  - id: mail\n    email: {to: \"{{ trigger.body.to }}\", subject: Hi, text: \"{{ steps.thanks.result.text }}\"}\n"
+    "    else: {message_id: none}\n"
+    "  - id: read\n    http: {url: \"https://a.example/x\"}\n    when: \"{{ trigger.body.read }}\"\n"
+    "tests:\n"
+    "  - name: happy\n"
+    "    trigger: {body: {to: a@b.example}}\n"
+    "    answers: {thanks: {result: {text: \"Thanks, {{ x }} <b>\"}}}\n"
+    "    expect:\n"
+    "      effects: [{step: mail, skill: email, to: a@b.example, text: {contains: \"{{ x }} <b>\"}, html: null}]\n"
+    "      steps: {thanks: done, read: skipped}\n"
+    "  - name: no model\n"
+    "    trigger: {body: {to: a@b.example}}\n"
+    "    answers: {thanks: unreachable}\n"
+    "    expect: {effects: [{step: mail, text: plain}], steps: {thanks: else}}\n"
+    "  - name: refused\n"
+    "    trigger: {body: {to: a@b.example, read: true}}\n"
+    "    answers:\n"
+    "      thanks: {error: refused, text: no}\n"
+    "      mail: {error: refused, text: no such mailbox}\n"
+    "      read: {result: {status: 200}}\n"
+    "    expect: {effects: [], steps: {mail: else}, result: {status: 200}}\n";
 
 static void test_workers(void **state)
 {
@@ -249,17 +248,18 @@ static void test_insides(void **state)
 static void test_waiting_for_ever(void **state)
 {
     (void)state;
-    expect(HEAD "steps:\n"
-                "  - id: mail\n    email: {to: a@b.example, subject: s, text: t}\n"
-                "tests:\n"
-                "  - name: nobody answers\n"
-                "    answers: {mail: unreachable}\n"
-                "    expect: {state: open, effects: [], steps: {mail: waiting}}\n"
-                "  - name: said to be done\n"
-                "    answers: {mail: unreachable}\n"
-                "    expect: {state: done}\n",
-           "w.yaml:12: said to be done: expected the run to be done, but it was open: step mail waits for ever; give it "
-           "unreachable_after and else, or an answer\n");
+    expect(
+        HEAD "steps:\n"
+             "  - id: mail\n    email: {to: a@b.example, subject: s, text: t}\n"
+             "tests:\n"
+             "  - name: nobody answers\n"
+             "    answers: {mail: unreachable}\n"
+             "    expect: {state: open, effects: [], steps: {mail: waiting}}\n"
+             "  - name: said to be done\n"
+             "    answers: {mail: unreachable}\n"
+             "    expect: {state: done}\n",
+        "w.yaml:12: said to be done: expected the run to be done, but it was open: step mail waits for ever; give it "
+        "unreachable_after and else, or an answer\n");
 }
 
 static void test_calls(void **state)
@@ -461,20 +461,13 @@ static void test_determinism(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_local_steps),
-        cmocka_unit_test(test_workers),
-        cmocka_unit_test(test_mismatches),
-        cmocka_unit_test(test_insides),
-        cmocka_unit_test(test_waiting_for_ever),
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_approvals),
-        cmocka_unit_test(test_missing_answers),
-        cmocka_unit_test(test_throttle_waits),
-        cmocka_unit_test(test_planned_skills_are_withheld),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_unique_is_rendered),
-        cmocka_unit_test(test_invented_answers),
-        cmocka_unit_test(test_triggers_are_filled_in),
+        cmocka_unit_test(test_local_steps),      cmocka_unit_test(test_workers),
+        cmocka_unit_test(test_mismatches),       cmocka_unit_test(test_insides),
+        cmocka_unit_test(test_waiting_for_ever), cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_approvals),        cmocka_unit_test(test_missing_answers),
+        cmocka_unit_test(test_throttle_waits),   cmocka_unit_test(test_planned_skills_are_withheld),
+        cmocka_unit_test(test_bounds),           cmocka_unit_test(test_unique_is_rendered),
+        cmocka_unit_test(test_invented_answers), cmocka_unit_test(test_triggers_are_filled_in),
         cmocka_unit_test(test_determinism),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
