@@ -3,8 +3,8 @@
 # CTEST
 """Fire times against two independent implementations: random expressions, 20 zones, starts from 1970 to 2070.
 
-The ORACLE below is the stated rule in its plainest form, on zoneinfo: look at every day
-and at every reading of the wall clock. CRONITER (Debian's python3-croniter) runs in naive local time; its times are brought to UTC by the oracle's
+The ORACLE below is the stated rule in its plainest form, on zoneinfo: look at every day and at every reading of the
+wall clock. CRONITER (Debian's python3-croniter) runs in naive local time; its times are brought to UTC by the oracle's
 zone table. What croniter is not asked, because it is known to answer otherwise (1.3.5; all of it is asked of the
 oracle):
 
