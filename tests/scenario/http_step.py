@@ -158,8 +158,11 @@ def test(live):
     live.secrets["echo.token"] = "token-of-the-echo-service"
     write_secret(live.folder / "secrets/echo.token", live.secrets["echo.token"])
     live.sections["limits"] = LIMITS + "  http/default: {window: {count: 100000, per: 1m}, concurrency: 8}\n"
-    live.sections["http_hosts"] = (f'\nhttp_hosts:\n  "127.0.0.1:{live.cloud_port}": {{plain: true, secret: echo/token}}'
-                                   "\n  api.example.com: {}\n")
+    live.sections["http_hosts"] = f"""
+http_hosts:
+  "127.0.0.1:{live.cloud_port}": {{plain: true, secret: echo/token}}
+  api.example.com: {{}}
+"""
     live.workflows["poster"] = workflow("poster", f"{live.base}/echo/orders",
                                         ', method: POST, body: "{{ trigger.body }}", secret: echo/token')
     live.workflows["getter"] = workflow("getter", f"{live.base}/echo/things/{{{{ urlencode(trigger.body.id) }}}}")
