@@ -406,7 +406,7 @@ static bool end_component(struct reader *reader, struct slice name)
 
 static bool take_all(struct reader *reader)
 {
-    struct property property;
+    struct property property = {0};
     bool is_good = true, has_begun = false;
 
     while (is_good && take_line(reader)) {
