@@ -3,10 +3,10 @@
 #pragma once
 #include "config/reader.h"
 
-/* Reads every workflow file of config->workflows_dir anew, sets the modes of purser.yaml, and checks what they name: the
- * hooks, queues, channels, prompts, secrets and hosts of the config, and each other. A workflow that is off may name
- * what is not there yet. All or nothing: on false *workflows is NULL. In the order of their file names; given back to
- * workflows_destroy(). */
+/* Reads every workflow file of config->workflows_dir anew, sets the modes of purser.yaml, and checks what they name:
+ * the hooks, queues, channels, prompts, secrets and hosts of the config, and each other. A workflow that is off may
+ * name what is not there yet. All or nothing: on false *workflows is NULL. In the order of their file names; given back
+ * to workflows_destroy(). */
 bool workflows_load(const struct config *config, struct workflow ***workflows, size_t *count,
                     struct text_problem *problem);
 void workflows_destroy(struct workflow ***workflows, size_t *count);

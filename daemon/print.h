@@ -3,7 +3,8 @@
 #pragma once
 #include "proto/slice.h"
 
-/* messages, config, metrics, commands, errors, jobs or workflow as Markdown, schema as JSON Schema, example as YAML; false when there is no such page. */
+/* messages, config, metrics, commands, errors, jobs and workflow are Markdown, schema is a JSON Schema, example YAML;
+ * false when there is no such page. */
 bool print_page(const char *what, struct buffer *into);
 /* The names, separated by '|'. */
 extern const char print_pages[];

@@ -4,6 +4,7 @@
 #include "actors/watchdog/watchdog.h"
 #include "config/secrets.h"
 #include "config/workflows.h"
+#include "config/workflows.h"
 #include "daemon/wiring.h"
 #include "runtime/clock.h"
 #include "runtime/engine.h"
@@ -229,6 +230,27 @@ static void set_log(const struct config *config)
     log_setup(STDERR_FILENO, strcmp(config->log_format, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, level);
 }
 
+/* One line of the log for each doubt about a workflow. */
+static void log_doubts(const struct config *config)
+{
+    struct buffer doubts = {NULL, 0, 0};
+
+    workflows_warn(config->workflows, config->workflow_count, &doubts);
+    for (size_t at = 0; at < doubts.size;) {
+        const char *line = doubts.data + at, *end = memchr(line, '\n', doubts.size - at);
+        size_t size = end != NULL ? (size_t)(end - line) : doubts.size - at;
+        const struct log_field fields[] = {L_TEXT("doubt", ((struct slice){line, size}))};
+        log_write(&(struct log_line){.wall_ms = clock_wall_ms(),
+                                     .level = LOG_WARN,
+                                     .actor = "engine",
+                                     .event = "workflow-doubt",
+                                     .fields = fields,
+                                     .field_count = 1});
+        at += size + 1;
+    }
+    buffer_free(&doubts);
+}
+
 int start_engine(struct config *config, const struct engine_start *start)
 {
     static struct life life; /* threads of an engine that gave up may still look at it */
@@ -236,6 +258,7 @@ int start_engine(struct config *config, const struct engine_start *start)
     life.config = config;
     umask(0077);
     set_log(config);
+    log_doubts(config);
     set_signals();
     close_memory();
     if (!make_folder(config->data_dir) || !lock_folder(config->data_dir))

@@ -74,7 +74,7 @@ struct workflow_step {
     char *when;                  /* one expression, or NULL */
     char *of;                    /* switch, for_each: one expression */
     char *item;                  /* for_each: what expressions inside call the item (`as`); "item" unless said */
-    unsigned at_most, at_once;   /* for_each: 1 to WORKFLOW_ITEMS_MAX (100 unless said), 1 to WORKFLOW_AT_ONCE_MAX (1) */
+    unsigned at_most, at_once;   /* for_each: 1 to WORKFLOW_ITEMS_MAX (100 unless said), 1 to .._AT_ONCE_MAX (1) */
     struct workflow_block *blocks;
     size_t block_count;
     json_t *fields;    /* NODE_SKILL: templates and literals by field name */
@@ -128,7 +128,8 @@ void workflow_destroy(struct workflow **workflow);
 /* What is legal but looks like a mistake, a line each with its place ("file:line: ..."): crons that fire every minute
  * of an hour, steps that no path reaches, skills whose connector is not there yet. Appends; "" when all is well. */
 void workflow_warn(const struct workflow *workflow, struct buffer *into);
-/* A ring of `call` and `after` among these workflows would never end. False with the problem at the first one's place. */
+/* A ring of `call` and `after` among these workflows would never end. False with the problem at the place of the
+ * first one's. */
 bool workflows_check_rings(struct workflow *const *workflows, size_t count, struct text_problem *problem);
 
 struct slice workflow_definition_text(const struct workflow *workflow);
