@@ -54,7 +54,8 @@ static void take_block(uint32_t state[8], const unsigned char block[BLOCK])
 void sha256_hex(struct slice data, char hex[SHA256_HEX_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
-    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     unsigned char tail[2 * BLOCK] = {0};
     size_t whole = data.size / BLOCK * BLOCK, rest = data.size - whole;
     size_t tail_size = rest + 1 + LENGTH_BYTES <= BLOCK ? BLOCK : 2 * BLOCK;
