@@ -143,7 +143,7 @@ static void replay(struct scheduler *scheduler, struct ask *ask, const struct ru
                    old->id, old->id);
         return;
     }
-    if (run_is_reduced(old)) {
+    if (run_is_reduced(old) || !json_is_object(json_object_get(old->record, "trigger"))) {
         ask_refuse(scheduler, ask, ERROR_INVALID,
                    "run %" PRIu64 " cannot be repeated: what began it is not kept any more (replay_keep_ms)", old->id);
         return;

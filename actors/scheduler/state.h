@@ -86,7 +86,7 @@ struct upkeep {
     struct buffer reduce;     /* ids (uint64_t) of the page's runs that are to be reduced, one at a time */
     bool is_reducing;         /* the page that is to come is the last of them */
     int64_t reduced_until_ms; /* runs that changed before then were looked at by a walk that has ended */
-    int64_t until_ms;         /* what the walk under way will have looked at */
+    int64_t until_ms;         /* what the walk under way will have looked at when it ends */
 };
 
 struct subscription {

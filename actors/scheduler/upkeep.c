@@ -79,7 +79,7 @@ static uint64_t reduce_runs(struct scheduler *scheduler, const struct msg_page *
     for (uint64_t i = 0; i < msg->count && record_take_run_entry(&wire, &run); i++)
         if (run.state != RUN_OPEN && run.changed_ms < before_ms && run.changed_ms >= upkeep->reduced_until_ms)
             buffer_append(&upkeep->reduce, &run.run, sizeof(run.run));
-    if (msg->next.size == 0)
+    if (upkeep->at.size == 0) /* later pages look at a little more */
         upkeep->until_ms = before_ms;
     return 0;
 }
@@ -232,9 +232,8 @@ static void turn_page(struct scheduler *scheduler)
         reduce_next(scheduler);
         return;
     }
-    if (upkeep->until_ms > upkeep->reduced_until_ms)
-        upkeep->reduced_until_ms = upkeep->until_ms;
     if (upkeep->next.size == 0) {
+        upkeep->reduced_until_ms = upkeep->until_ms;
         end_walk(scheduler);
         return;
     }
@@ -306,9 +305,10 @@ bool upkeep_on_page(struct scheduler *scheduler, const struct msg_page *msg)
         return true;
     }
     buffer_clear(&upkeep->next);
-    if (msg->error != ERROR_OK)
+    if (msg->error != ERROR_OK) {
+        upkeep->until_ms = upkeep->reduced_until_ms;
         ACTOR_LOG(scheduler->actor, LOG_WARN, "upkeep-unreadable", L_ERROR(msg->error));
-    else {
+    } else {
         buffer_append(&upkeep->next, msg->next.data, msg->next.size);
         upkeep->asked = walks[upkeep->walk].visit(scheduler, msg, &ops);
     }
