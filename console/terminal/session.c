@@ -8,6 +8,7 @@
 #include "proto/errors.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CONNECT_MS = 1000, LINE_BYTES_MAX = 1 << 20 };
 
@@ -46,6 +47,17 @@ static void print_problem(FILE *problems, const char *error, struct slice messag
     print(problems, &line);
 }
 
+/* What is made for a file (calendar export) goes there byte by byte; on a terminal it is cleaned like all else. */
+static bool put_file(struct buffer *into, const json_t *value, FILE *out)
+{
+    struct slice file = json_text_at(value, "ics");
+
+    if (file.size == 0 || isatty(fileno(out)))
+        return false;
+    buffer_append(into, file.data, file.size);
+    return true;
+}
+
 static int command_result(const struct settings *settings, struct buffer *body, const struct purser_answer *answer,
                           FILE *out, FILE *problems)
 {
@@ -57,6 +69,9 @@ static int command_result(const struct settings *settings, struct buffer *body, 
         buffer_append(&text, body->data, body->size);
         if (body->size > 0)
             buffer_text(&text, "\n");
+    } else if (answer->outcome == PURSER_ACCEPTED && put_file(&text, value, out)) {
+        if (json_object_size(value) > 1)
+            print_problem(problems, "", SLICE("not everything is in it; export one channel"));
     } else if (answer->outcome == PURSER_ACCEPTED && value != NULL) {
         show_json(&text, value);
     } else if (answer->outcome == PURSER_ACCEPTED) {
