@@ -419,8 +419,8 @@ static void test_triggers_are_filled_in(void **state)
               "  - name: clock\n    trigger: {kind: schedule}\n    expect: {state: done}\n"
               "  - name: words\n    trigger: {kind: message, text: hi}\n    expect: {state: done}\n");
     static const char *const expected[] = {
-        "{\"body\":{\"id\":1},\"hook\":\"orders\",\"kind\":\"webhook\",\"received_ms\":1767603600000,"
-        "\"sender_id\":\"rehearsal\",\"shop\":\"shop.example\",\"topic\":\"orders/paid\"}",
+        ("{\"body\":{\"id\":1},\"hook\":\"orders\",\"kind\":\"webhook\",\"received_ms\":1767603600000,"
+         "\"sender_id\":\"rehearsal\",\"shop\":\"shop.example\",\"topic\":\"orders/paid\"}"),
         "{\"index\":1,\"kind\":\"schedule\",\"late\":false,\"planned_ms\":1767603600000}",
         "{\"channel\":\"telegram\",\"kind\":\"message\",\"received_ms\":1767603600000,\"text\":\"hi\"}",
     };
