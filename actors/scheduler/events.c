@@ -142,7 +142,6 @@ void event_restart(struct scheduler *scheduler, struct event *event)
     event->facts = json_object();
     event->fact_count = 0;
     event->overlap_is_known = false;
-    event->job_is_gone = false;
     event->ticket = 0;
     if (event->is_malformed)
         event_bury(scheduler, event, ERROR_MALFORMED, "the payload is no event");

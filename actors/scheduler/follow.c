@@ -182,18 +182,6 @@ static void keep_doubts(struct event *event)
     event->ops = kept;
 }
 
-/* An alarm whose job is gone comes too late, but for a step that waits for another run: that never was a job. */
-static bool is_late(const struct event *event, const struct workflow *workflow)
-{
-    struct slice id = event->payload.alarm.step;
-    const char *mark = memchr(id.data, '#', id.size);
-
-    if (mark != NULL)
-        id.size = (size_t)(mark - id.data);
-    const struct workflow_step *step = workflow_find_step(workflow, id);
-    return event->job_is_gone && (step == NULL || step->skill == NULL || step->skill->id != SKILL_CALL);
-}
-
 /* False when nothing waits for the event any more. */
 static bool move(struct event *event, struct machine *machine)
 {
@@ -203,7 +191,7 @@ static bool move(struct event *event, struct machine *machine)
     case PAYLOAD_STEP_DONE:
         return machine_step_done(machine, &payload->step_done, !event->alarm_is_held);
     case PAYLOAD_ALARM:
-        return !is_late(event, machine->workflow) && machine_alarm(machine, &payload->alarm);
+        return machine_alarm(machine, &payload->alarm);
     case PAYLOAD_WAKE:
         return machine_wake(machine, &payload->wake);
     case PAYLOAD_DECISION:
@@ -313,12 +301,10 @@ static void on_job_view(struct scheduler *scheduler, struct event *event, const 
     struct wire wire = wire_over(msg->rows);
     struct record_job_view job;
 
-    event->job_is_gone = msg->error == ERROR_NOT_FOUND;
-    if (event->job_is_gone)
-        read_run(scheduler, event);
-    /* Given up: its end stands in queue flow already, but for one that the store itself put aside because it ended the
-     * process. In doubt: only a person knows what is right, and the job may have to be waited for again. */
-    else if (!record_take_job_view(&wire, &job) || (job.state == JOB_DEAD && job.error != ERROR_POISON))
+    /* Gone or given up: its end stands in queue flow already, but for one that the store itself put aside because it
+     * ended the process. In doubt: only a person knows what is right, and the job may have to be waited for again. */
+    if (msg->error != ERROR_OK || !record_take_job_view(&wire, &job) ||
+        (job.state == JOB_DEAD && job.error != ERROR_POISON))
         event_drop(scheduler, event);
     else if (job.state == JOB_LEASED)
         event_pause(scheduler, event, HELD_PAUSE_MS);

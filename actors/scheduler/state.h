@@ -64,7 +64,6 @@ struct event {
     uint64_t begun_id;     /* the id of the run that the event begins, the same at each try; 0: none yet */
     bool overlap_is_known; /* nothing of the occurrence before is under way */
     uint64_t overlap_version;
-    bool job_is_gone;   /* ALARM: what it waits for is no job, or none any more */
     bool alarm_is_held; /* the alarm is in hand itself, so it is not withdrawn */
     bool has_unique;    /* the commit's first operation claims the unique key */
     enum error else_error;

@@ -297,6 +297,53 @@ static void test_a_run_is_cancelled_when_nothing_is_in_hand(void **state)
     bench_free(bench);
 }
 
+static void test_an_end_waits_for_what_it_would_withdraw(void **state)
+{
+    static const char text[] = "workflow: race\n"
+                               "mode: live\n"
+                               "on: [{manual: true}]\n"
+                               "steps:\n"
+                               "  - id: both\n"
+                               "    parallel:\n"
+                               "      slow:\n"
+                               "        - id: mail\n"
+                               "          email: {to: \"a@b.example\", subject: Hi, text: Hello}\n"
+                               "      quick:\n"
+                               "        - id: ask\n"
+                               "          generate: {prompt: p}\n"
+                               "        - id: enough\n"
+                               "          end: enough\n";
+    struct bench *bench = bench_new((const char *[]){text, NULL});
+    uint64_t run = bench_begin(bench, "race");
+
+    (void)state;
+    bench_end(bench, "ask", ERROR_OK, "{\"text\":\"x\"}");
+    bench_pass(bench, 5000);
+    bench_expect(bench, run, "is", "open"); /* the mail is in a worker's hand */
+    bench_end(bench, "mail", ERROR_OK, "{}");
+    bench_pass(bench, 2000);
+    bench_expect(bench, run, "is", "done");
+    bench_pass(bench, 5000);
+    bench_expect(bench, run, "is", "done");
+    bench_free(bench);
+}
+
+static void test_a_cancelled_run_takes_those_it_called_with_it(void **state)
+{
+    struct bench *bench = bench_new((const char *[]){parent_text, child_text, NULL});
+    uint64_t parent = bench_begin(bench, "parent"), child = bench_newest(bench, "child");
+    struct bench_work *mail = bench_find(bench, "mail");
+
+    (void)state;
+    store_subscribe(bench->store, ACTOR_PUBLISHER, SLICE("publish"), 0);
+    store_release(bench->store, mail->job, mail->fence);
+    json_decref(bench_ask(bench, COMMAND_RUN_CANCEL, ERROR_OK, "{\"id\":%" PRIu64 "}", parent));
+    bench_pass(bench, 2000);
+    bench_expect(bench, parent, "is", "cancelled");
+    bench_expect(bench, child, "is", "cancelled");
+    bench_free(bench);
+}
+
 /* ---- replay ---- */
 
 static const char mails_text[] = "workflow: mails\n"
@@ -460,6 +507,8 @@ int main(void)
         cmocka_unit_test(test_a_call_that_cannot_be_never_hangs),
         cmocka_unit_test(test_runs_that_call_each_other_end_at_a_depth),
         cmocka_unit_test(test_a_run_is_cancelled_when_nothing_is_in_hand),
+        cmocka_unit_test(test_an_end_waits_for_what_it_would_withdraw),
+        cmocka_unit_test(test_a_cancelled_run_takes_those_it_called_with_it),
         cmocka_unit_test(test_a_replay_does_not_repeat_what_was_done),
         cmocka_unit_test(test_old_runs_are_reduced),
         cmocka_unit_test(test_workflows_are_begun_by_hand),
