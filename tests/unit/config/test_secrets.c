@@ -34,6 +34,8 @@ static struct config sample(void)
         .secrets_dir = folder,
         .gemini_key = (char *)"gemini/key",
         .gemini_url = (char *)"https://generativelanguage.googleapis.com",
+        .telegram_token = (char *)"telegram/token",
+        .telegram_url = (char *)"https://api.telegram.org",
         .mail_password = (char *)"mail",
         .mail_url = (char *)"smtp://127.0.0.1:2525",
     };
@@ -115,6 +117,9 @@ static const struct {
     {"gemini/key", "smtp://127.0.0.1:2525", -2},
     {"gemini/key", "", -2},
     {"mail", "smtp://127.0.0.1:2525/box", -1},
+    {"telegram/token", "https://api.telegram.org/bot{secret}/getMe", -1},
+    {"telegram/token", "https://generativelanguage.googleapis.com/bot{secret}/getMe", -2},
+    {"gemini/key", "https://api.telegram.org/bot{secret}/getMe", -2},
     {"shopify/webhook", "https://generativelanguage.googleapis.com/", -2},
     {"", "https://generativelanguage.googleapis.com/", -2},
 };

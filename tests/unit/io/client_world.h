@@ -39,11 +39,14 @@ static inline void on_done(void *context, uint64_t ticket, const struct answer *
     assert_null(strstr(world->detail.data, "s3cret"));
 }
 
-/* "good" belongs to 127.0.0.1 alone; "crlf" is a secret that would begin another header. */
+/* "good" belongs to 127.0.0.1 alone; "crlf" is a secret that would begin another header, "slash" one
+ * that would change a path. */
 static inline long on_secret(void *context, struct slice reference, struct slice url, char *into, size_t room)
 {
     struct client_world *world = context;
-    struct slice value = slice_is(reference, "crlf") ? SLICE("a\r\nX-Evil: s3cret") : SLICE("s3cret");
+    struct slice value = slice_is(reference, "crlf")    ? SLICE("a\r\nX-Evil: s3cret")
+                         : slice_is(reference, "slash") ? SLICE("../s3cret")
+                                                        : SLICE("s3cret");
 
     world->lookups++;
     if (slice_is(reference, "none"))

@@ -170,6 +170,39 @@ static void test_secrets(void **state)
     assert_int_equal(world->requests, 2);
 }
 
+static void test_token_in_the_path(void **state)
+{
+    static const char *const bad[] = {"http://127.0.0.1:%u/bot/getMe", "http://127.0.0.1:%u/bot{secret}/{secret}",
+                                      "http://127.0.0.1:%u{secret}/getMe", "http://{secret}@127.0.0.1:%u/getMe"};
+    struct world *world = *state;
+    char url[128];
+    struct call call = get(url, sizeof(url), http_server_port(world->server), "/bot{secret}/getMe");
+
+    call.auth = AUTH_URL_TOKEN;
+    call.secret = SLICE("good");
+    world_perform(&world->c, &call);
+    assert_int_equal(world->c.error, ERROR_OK);
+    assert_non_null(strstr(world->seen.data, "GET /bots3cret/getMe;"));
+    call.secret = SLICE("crlf");
+    world_perform(&world->c, &call);
+    assert_int_equal(world->c.error, ERROR_UNSUPPORTED);
+    call.secret = SLICE("slash");
+    world_perform(&world->c, &call);
+    assert_int_equal(world->c.error, ERROR_UNSUPPORTED);
+    call.secret = SLICE("good");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        snprintf(url, sizeof(url), bad[i], http_server_port(world->server));
+        call.url = slice_of(url);
+        world_perform(&world->c, &call);
+        assert_int_equal(world->c.error, ERROR_UNSUPPORTED);
+    }
+    assert_int_equal(world->requests, 1);
+    /* Nobody is there, and what is said about it does not hold the token: the client world looks. */
+    call.url = SLICE("http://127.0.0.1:1/bot{secret}/getMe");
+    world_perform(&world->c, &call);
+    assert_int_equal(world->c.error, ERROR_OFFLINE);
+}
+
 static void test_calls_not_allowed(void **state)
 {
     struct world *world = *state;
@@ -435,6 +468,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_answer_as_data),     TEST(test_big_body_and_answer), TEST(test_secrets),
+        TEST(test_token_in_the_path),
         TEST(test_calls_not_allowed),  TEST(test_strict_client),       TEST(test_refused_connection),
         TEST(test_drop_after_body),    TEST(test_half_answer),         TEST(test_drop_in_body),
         TEST(test_pooled_connection),  TEST(test_timeout_and_cancel),  TEST(test_failed_start_can_be_cancelled),
