@@ -132,11 +132,19 @@ static void expressions_are_evaluated(void **state)
     unlink(path);
 }
 
+static void each_command_is_done_by_someone(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < COMMAND_COUNT; i++)
+        assert_int_equal(offline_find((enum command_id)i) != NULL, (unsigned)command_info[i].actor == ACTOR_CONSOLE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedules_are_told),
         cmocka_unit_test(expressions_are_evaluated),
+        cmocka_unit_test(each_command_is_done_by_someone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
