@@ -38,8 +38,8 @@ static json_t *check_with(const struct try *try)
                                   .shortest = try->shortest ? try->shortest : -1,
                                   .facts = facts,
                                   .banned = banned,
-                                  .model = try->model ? try->model : -1,
-                                  .pass = try->pass ? try->pass : CONTENT_PASS};
+                                  .model = try->model > 0 ? try->model : -1,
+                                  .pass = try->pass > 0 ? try->pass : CONTENT_PASS};
     json_t *result = content_check(slice_of(try->text), &rules);
 
     json_decref(facts);
