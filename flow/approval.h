@@ -8,8 +8,7 @@
  * cancelled. */
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "proto/slice.h"
-#include <jansson.h>
+#include "proto/text/json.h"
 
 enum {
     APPROVAL_KEY_BYTES = 17,    /* 16 hex digits and a NUL */

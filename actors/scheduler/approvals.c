@@ -129,7 +129,8 @@ static void on_decided(struct scheduler *scheduler, struct ask *ask, const struc
         ask_refuse(scheduler, ask, committed->error, "%s", error_doc(committed->error));
 }
 
-/* The run judges the answer again, in its turn; what is said here is what it will do unless another answer is faster. */
+/* The run judges the answer again, in its turn; what is said here is what it will do unless another answer is
+ * faster. */
 static void push_decision(struct scheduler *scheduler, struct ask *ask, const json_t *approval,
                           const struct approval_vote *vote)
 {

@@ -54,12 +54,12 @@ static void put_question(struct machine *machine, const struct machine_step *ste
 static void put_alarm(struct machine *machine, struct machine_step *step, const json_t *approval)
 {
     struct buffer payload = {NULL, 0, 0};
-    uint64_t id = (uint64_t)json_integer_value(json_object_get(approval, "id"));
+    uint64_t id = (uint64_t)json_integer_value(json_object_get(approval, "id")), job;
 
     payload_put_wake(&payload, &(struct payload_wake){
                                    .run = machine->run->id, .step = slice_of(step->instance), .job = id});
-    json_object_set_new(step->entry, "alarm",
-                        json_integer((json_int_t)machine_put_event(machine, step, approval_wake_ms(approval), &payload)));
+    job = machine_put_event(machine, step, approval_wake_ms(approval), &payload);
+    json_object_set_new(step->entry, "alarm", json_integer((json_int_t)job));
     buffer_free(&payload);
 }
 

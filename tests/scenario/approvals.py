@@ -63,7 +63,8 @@ def press(live, user, message, button):
 
 
 def begin(live, workflow, name):
-    return live.cli("workflow", "run", workflow, "--input", json.dumps({"name": name, "text": f"Text of {name}"}))["run"]
+    given = json.dumps({"name": name, "text": f"Text of {name}"})
+    return live.cli("workflow", "run", workflow, "--input", given)["run"]
 
 
 def ask(live, workflow, name):

@@ -305,8 +305,8 @@ static void an_edit_is_asked_for_and_its_reply_decides(void **state)
     fake_advance(bench->fake, 1);
     snprintf(body, sizeof(body),
              "{\"ok\":true,\"result\":[{\"update_id\":1002,\"message\":{\"message_id\":11,\"from\":{\"id\":42},"
-             "\"chat\":{\"id\":42},\"date\":1700000000,\"text\":\"Fresh dates\",\"reply_to_message\":{\"message_id\":10,"
-             "\"from\":{\"id\":7000001},\"text\":\"Reply to this\\n#edit %s\"}}}]}",
+             "\"chat\":{\"id\":42},\"date\":1700000000,\"text\":\"Fresh dates\",\"reply_to_message\":{\"message_id\":"
+             "10,\"from\":{\"id\":7000001},\"text\":\"Reply to this\\n#edit %s\"}}}]}",
              bench->button);
     answer(bench, "getUpdates", 200, body);
     give_approval(bench);

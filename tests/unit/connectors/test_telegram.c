@@ -12,7 +12,8 @@ static const char sent_answer[] = "{\"ok\":true,\"result\":{\"message_id\":4711,
                                   "true,\"first_name\":\"Shop\",\"username\":\"shop_bot\"},\"chat\":{\"id\":"
                                   "-1001234567890,\"title\":\"Shop\",\"type\":\"supergroup\"},\"date\":1763805600,"
                                   "\"text\":\"Order #1001 199.65 USD\"}}";
-static const char unchanged[] = "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: message is not modified: "
+static const char unchanged[] = "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: message is not "
+                                "modified: "
                                 "specified new message content and reply markup are exactly the same as a current "
                                 "content and reply markup of the message\"}";
 
@@ -219,8 +220,9 @@ static void pictures_have_captions(void **state)
 
 static json_t *question(const char *photo)
 {
-    return json_pack("{s:s, s:[s, s, s], s:s, s:s, s:i, s:s, s:s}", "kind", "ask", "chats", "-7", "42", "43", "approval",
-                     "000000000000004d", "hash", "0123456789abcdef", "n", 1, "text", "Approve? figs", "photo", photo);
+    return json_pack("{s:s, s:[s, s, s], s:s, s:s, s:i, s:s, s:s}", "kind", "ask", "chats", "-7", "42", "43",
+                     "approval", "000000000000004d", "hash", "0123456789abcdef", "n", 1, "text", "Approve? figs",
+                     "photo", photo);
 }
 
 static void a_question_goes_to_every_chat(void **state)
@@ -315,8 +317,9 @@ static void prompts_are_told_by_their_mark(void **state)
     struct bench *bench = *state;
     struct slice key, hash;
 
-    begin(bench, json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", "prompt", "chat", "42", "approval", "000000000000004d",
-                           "hash", "0123456789abcdef", "text", "The text now: #edit 1111111111111111:2222222222222222"));
+    begin(bench, json_pack("{s:s, s:s, s:s, s:s, s:s}", "kind", "prompt", "chat", "42", "approval",
+                           "000000000000004d", "hash", "0123456789abcdef", "text",
+                           "The text now: #edit 1111111111111111:2222222222222222"));
     json_t *body = body_of(bench);
     assert_true(json_is_true(json_at(body, "reply_markup.force_reply")));
     assert_true(bot_api_prompt_read(json_text_at(body, "text"), &key, &hash));
