@@ -30,23 +30,11 @@ static void note_effect(struct play *play, const char *instance, const json_t *e
 {
     const struct workflow_step *step = definition_of(play, instance);
 
+    json_object_set_new(play->noted, instance, json_true());
     json_array_append_new(play->rehearsal->effects,
                           json_pack("{s:s, s:s, s:s, s:I, s:O, s:O?}", "step", instance, "skill", step->skill->name,
                                     "mode", mode, "at_ms", (json_int_t)play->world.now_ms, "input", input, "n",
                                     json_object_get(entry, "n")));
-}
-
-static bool is_noted(const struct play *play, const char *instance)
-{
-    json_t *effect;
-    size_t index;
-
-    json_array_foreach(play->rehearsal->effects, index, effect)
-    {
-        if (slice_is(json_text_at(effect, "step"), instance))
-            return true;
-    }
-    return false;
 }
 
 /* Steps whose connector is not there yet are withheld by the machine, so no job tells of them. */
@@ -60,7 +48,7 @@ static void note_withheld(struct play *play, const struct run *run)
         json_t *input = json_object_get(entry, "input");
         const struct workflow_step *step = definition_of(play, instance);
         if (run_step_is(entry, "shadow") && step->skill != NULL && rehearsal_is_effect(step->skill, input) &&
-            !is_noted(play, instance))
+            json_object_get(play->noted, instance) == NULL)
             note_effect(play, instance, entry, "shadow", input);
     }
 }
@@ -112,7 +100,7 @@ static bool deliver(struct machine *machine, const struct payload *event)
     }
 }
 
-/* The run as the store holds it: what the machine keeps elsewhere is lost, as it would be in life. */
+/* The run as the store holds it; a new one when nothing was committed yet. */
 static struct run stored_run(const struct play *play)
 {
     struct run run;
@@ -129,27 +117,30 @@ static struct run stored_run(const struct play *play)
     return run;
 }
 
+static void reread(struct play *play)
+{
+    run_fini(&play->rehearsal->run);
+    play->rehearsal->run = stored_run(play);
+}
+
 static void keep(struct play *play, struct machine *machine)
 {
-    struct rehearsal *rehearsal = play->rehearsal;
+    bool was_open = play->world.run_state == RUN_OPEN;
 
     note_withheld(play, machine->run);
     machine_put_run(machine);
     world_commit(&play->world, buffer_slice(machine->ops));
-    if (rehearsal->run.state == RUN_OPEN && machine->run->state != RUN_OPEN)
-        rehearsal->ended_ms = play->world.now_ms;
-    run_fini(&rehearsal->run);
-    rehearsal->run = *machine->run;
-    machine->run->record = NULL;
+    machine->run->version = play->world.run_version;
+    if (was_open && machine->run->state != RUN_OPEN)
+        play->rehearsal->ended_ms = play->world.now_ms;
 }
 
-/* True when the machine was through with the event; false: it wants another fact. */
+/* True when the machine was through with the event; false: it wants another fact, and what it did does not count. */
 static bool try_event(struct play *play, const struct payload *event, json_t *facts)
 {
-    struct run run = stored_run(play);
     struct buffer ops = {NULL, 0, 0};
     struct machine machine = {.workflow = play->given->workflow,
-                              .run = &run,
+                              .run = &play->rehearsal->run,
                               .shop = play->given->shop,
                               .engine = play->given->engine,
                               .hooks = play->given->hooks,
@@ -162,9 +153,10 @@ static bool try_event(struct play *play, const struct payload *event, json_t *fa
 
     if (machine.is_wanting)
         json_object_set_new(facts, machine.wanted.name, world_fact(&play->world, &machine.wanted));
-    else if (is_taken)
+    if (is_taken && !machine.is_wanting)
         keep(play, &machine);
-    run_fini(&run);
+    else
+        reread(play);
     buffer_free(&ops);
     return !machine.is_wanting;
 }
@@ -337,7 +329,7 @@ static bool begin(struct play *play)
         json_decref(vars);
         buffer_free(&key);
     }
-    play->rehearsal->run = (struct run){.id = RUN_ID, .state = RUN_OPEN};
+    play->rehearsal->run = stored_run(play);
     return good && play_event(play, &(struct payload){.id = PAYLOAD_GO_ON, .go_on = {.run = RUN_ID}}) &&
            play_on(play, play->world.now_ms);
 }
@@ -378,6 +370,7 @@ bool rehearse(const struct rehearsal_given *given, struct rehearsal *rehearsal, 
                         .rehearsal = rehearsal,
                         .problem = problem,
                         .ids = FIRST_ID,
+                        .noted = json_object(),
                         .used = json_object(),
                         .decided = json_object()};
     char text[200];
@@ -393,6 +386,7 @@ bool rehearse(const struct rehearsal_given *given, struct rehearsal *rehearsal, 
     else
         rehearsal_fini(rehearsal);
     world_fini(&play.world);
+    json_decref(play.noted);
     json_decref(play.used);
     json_decref(play.decided);
     return good;
