@@ -42,9 +42,10 @@ def test_wrong(live):
     path.write_text(SLOW.replace("delay: 2s", "dealy: 2s"), encoding="utf-8")
     for words in (("workflow", "check", path), ("workflow", "test", path)):
         code, out, _ = live.console(*words)
-        check(code == 1 and f"{path}:7:5: " in out and "delay" in out, f"purser {words[0]} {words[1]}: 1, with the place")
+        check(code == 1 and f"{path}:7:5: " in out and "delay" in out,
+              f"purser {words[0]} {words[1]}: 1, with the place")
     path.write_text(SLOW, encoding="utf-8")
-    equal(live.console("workflow", "diff", path, path)[:2], (0, "no difference\n"), "a file does not differ from itself")
+    equal(live.console("workflow", "diff", path, path)[:2], (0, "no difference\n"), "a file is like itself")
     equal(live.console("workflow", "shadow", path)[0], 3, "shadow needs a daemon: 3")
     equal(live.console("run", "show", 1, "--follow")[0], 3, "so does following a run: 3")
 
@@ -75,7 +76,8 @@ def test_shadow(live):
     mails, count = len(live.mails()), len(bodies)
     check(mails > 0, "mails were sent")
     out, report = shadow(live, text)
-    equal((report["same"], report["differing"], report["left_out"]), (count, 0, 0), "the same file: every run is the same")
+    equal((report["same"], report["differing"], report["left_out"]), (count, 0, 0),
+          "the same file: every run is the same")
     check(out.endswith(f"{count} runs: {count} same, 0 differ, 0 left out; nothing was sent\n"), "the summary says so")
     out, report = shadow(live, text.replace("Your order {{ trigger.body.name }}:", "Ordered, {{ trigger.body.name }}:"))
     equal(report["differing"], mails, "another text: the runs that sent a mail differ")
