@@ -5,10 +5,14 @@
 What is shown is counted where it ends: rows in SQLite, mails in the mail server's folder, orders in the sender's log.
 """
 import argparse
+import base64
 import collections
 import ctypes
+import datetime
 import email
 import email.policy
+import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -47,7 +51,8 @@ limits:
   gemini/default: {window: {count: 120, per: 1m}, per_day: 100000, concurrency: 4}
   smtp/default: {window: {count: 300, per: 1m}, concurrency: 4}
 """
-NORMAL, DURING, AFTER = 12, 4, 4  # orders of the three acts
+NORMAL, DURING, AFTER = 12, 4, 4  # orders of the first three acts
+PAID_BACK = 500  # minor units, of one order
 WAIT_S = 120
 WORKED_QUEUES = ("flow", "ai", "publish", "persist")
 
@@ -125,7 +130,7 @@ def make_config():
 
 
 def make_workflows():
-    """Copies of the shipped workflows that do not wait as long for Gemini."""
+    """Copies of the shipped workflows; the orders' one does not wait as long for Gemini."""
     folder = HOME / "workflows"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -137,8 +142,16 @@ def make_workflows():
         (folder / path.name).write_text(text, encoding="utf-8")
 
 
+def trust_clock():
+    """Schedules wait for a clock that is synchronised, or later than one that was. A container may know neither."""
+    path = HOME / "store/clock"
+    if not path.exists():
+        path.write_text(f"{time.time_ns() // 1000000}\n", encoding="utf-8")
+
+
 def make_all():
     (HOME / "store").mkdir(parents=True, exist_ok=True)
+    trust_clock()
     make_secrets()
     make_certificate()
     make_config()
@@ -195,7 +208,7 @@ def start_all(programs):
     hook = f"http://127.0.0.1:{PORTS['webhooks']}/hooks/shopify-orders"
     templates = []
     for path in sorted((ROOT / "tests/data/shopify").glob("order*.json")):
-        if "cancelled" not in path.name:
+        if "cancelled" not in path.name and "updated" not in path.name:  # new orders are neither
             templates += ["--template", path]
     programs.start("mail-server", "/usr/bin/python3", ROOT / "tests/support/smtp_server.py", "--port", PORTS["mail"],
                    "--certificate", HOME / "mail.crt", "--key", HOME / "mail.key", "--user", MAIL_USER,
@@ -347,6 +360,89 @@ def act_recovery(ledger):
     report(ledger)
 
 
+def decimal(amount):
+    """Minor units of a currency with cents, as Shopify writes money; nothing stays nothing."""
+    return amount if amount is None else f"{amount // 100}.{amount % 100:02}"
+
+
+def send_hook(topic, body):
+    """A webhook as Shopify signs it; purser-cloud sends new orders only."""
+    data = json.dumps(body).encode()
+    secret = (HOME / "secrets/shopify.webhook").read_text(encoding="utf-8").strip()
+    signature = base64.b64encode(hmac.digest(secret.encode(), data, hashlib.sha256)).decode()
+    headers = {"Content-Type": "application/json", "X-Shopify-Topic": topic, "X-Shopify-Shop-Domain": SHOP,
+               "X-Shopify-API-Version": "2026-07", "X-Shopify-Webhook-Id": secrets.token_hex(16),
+               "X-Shopify-Hmac-Sha256": signature}
+    url = f"http://127.0.0.1:{PORTS['webhooks']}/hooks/shopify-orders"
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=10) as answer:
+        if answer.status != 200:
+            raise Failed(f"the webhook {topic} was answered with {answer.status}")
+
+
+def changed_order(order_id, now, **changes):
+    """A later state of an order, from its row."""
+    (name, mail, currency, total, subtotal, tax, discount, created), = query(
+        "SELECT name, email, currency, total, subtotal, tax, discount, created_at FROM orders "
+        f"WHERE order_id = '{int(order_id)}'")
+    created = datetime.datetime.fromtimestamp(created / 1000, datetime.timezone.utc).isoformat()
+    return {"id": int(order_id), "name": name, "email": mail, "currency": currency, "total_price": decimal(total),
+            "current_total_price": decimal(total), "subtotal_price": decimal(subtotal), "total_tax": decimal(tax),
+            "total_discounts": decimal(discount), "financial_status": "paid", "created_at": created, "updated_at": now,
+            "line_items": [], **changes}
+
+
+def cancel(order_id, now):
+    order = changed_order(order_id, now, cancelled_at=now, financial_status="refunded")
+    send_hook("orders/cancelled", order)
+    return order
+
+
+def pay_back(order_id, now):
+    """The two webhooks of a refund, and the second one twice: Shopify may repeat itself."""
+    order = changed_order(order_id, now, financial_status="partially_refunded")
+    order["current_total_price"] = decimal(round(float(order["total_price"]) * 100) - PAID_BACK)
+    payment = {"id": time.time_ns(), "kind": "refund", "status": "success", "amount": decimal(PAID_BACK),
+               "currency": order["currency"]}
+    refund = {"id": time.time_ns(), "order_id": int(order_id), "created_at": now, "transactions": [payment]}
+    send_hook("orders/updated", order)
+    for _ in range(2):
+        send_hook("refunds/create", refund)
+    return order
+
+
+def act_changes(ledger):
+    """An order is cancelled and another one partly paid back: the books follow."""
+    before = book_sums()
+    first, second = sorted(ledger.rows())[:2]
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    cancelled, refunded = cancel(first, now), pay_back(second, now)
+    say(f"\n4. Order {cancelled['name']} is cancelled, and {decimal(PAID_BACK)} {refunded['currency']} of "
+        f"{refunded['name']} are paid back.")
+    wanted = collections.Counter(before)
+    wanted["orders_cancelled", ""] += 1
+    wanted["refunds", refunded["currency"]] += PAID_BACK
+    wanted["revenue", refunded["currency"]] -= PAID_BACK
+    wanted["revenue", cancelled["currency"]] -= round(float(cancelled["total_price"]) * 100)
+    wait_until("the books follow", lambda: book_sums() == wanted)
+    for book, currency in sorted(key for key in wanted if wanted[key] != before.get(key)):
+        amounts = (before.get((book, currency), 0), wanted[book, currency])
+        shown = [decimal(amount) if currency else str(amount) for amount in amounts]
+        say(f"   {book:18} {shown[0]:>10} -> {shown[1]:>10} {currency}")
+
+
+def show_plans():
+    """What will happen by itself, and what the content calendar still lacks."""
+    say("\nWhat comes next by itself (shadow: nothing leaves this machine):")
+    for row in console("schedules")["schedules"][:6]:
+        if row["held"]:
+            raise Failed(f"the schedule of {row['workflow']} is held: {row['held']}")
+        say(f"   {row['next'][0]}  {row['workflow']:14} {row['mode']:7} {row['cron']}")
+    gaps = {channel["channel"]: sum(slot["gap"] for day in channel["days"] for slot in day["slots"])
+            for channel in console("calendar")["channels"]}
+    say("   The content calendar's week has empty slots: " +
+        ", ".join(f"{channel} {count}" for channel, count in gaps.items()))
+
+
 def report(ledger):
     counts = ask_cloud("counts")
     mails = ledger.mails()
@@ -380,9 +476,10 @@ def book_sums():
 def check_books():
     """The books against a recount of the rows."""
     sums = book_sums()
-    wanted = {("orders", ""): query("SELECT count(*) FROM orders")[0][0]}
-    for currency, total in query("SELECT currency, sum(total) FROM orders GROUP BY currency"):
-        wanted["revenue", currency] = total
+    wanted = {("orders", ""): query("SELECT count(*) FROM orders")[0][0],
+              ("orders_cancelled", ""): query("SELECT count(cancelled_at) FROM orders")[0][0]}
+    for currency, total in query("SELECT currency, sum(total) FROM orders WHERE cancelled_at IS NULL GROUP BY currency"):
+        wanted["revenue", currency] = total - sums.get(("refunds", currency), 0)
     for key, total in wanted.items():
         if sums.get(key) != total:
             raise Failed(f"book {key[0]} {key[1]}: {sums.get(key)}, but the rows give {total}")
@@ -400,17 +497,19 @@ def prove(ledger):
         raise Failed(f"purser store check: {checked}")
     say("\nChecked: each order is one row and exactly one mail; the store is whole; the books equal a recount:")
     for (book, currency), total in sorted(wanted.items()):
-        say(f"   {book:8} {total / 100 if currency else total:>12} {currency}")
+        say(f"   {book:18} {decimal(total) if currency else total:>10} {currency}")
 
 
 def look_further():
-    purser = (BIN / "purser").relative_to(ROOT) if BIN.is_relative_to(ROOT) else BIN
+    purser = BIN / "purser"
+    if purser.is_relative_to(ROOT):
+        purser = purser.relative_to(ROOT)
     place = os.path.relpath(HOME)
     call = f"{purser} --config {place}/purser.yaml"
     cloud = f"http://127.0.0.1:{PORTS['Gemini and Shopify']}/_cloud"
     say(f"""
 Look further while it runs (everything is on 127.0.0.1 and in {place}/):
-   {call} status          also: jobs, runs, run show ID, books, limits, metrics
+   {call} status          also: jobs, runs, run show ID, books, limits, metrics, schedules, calendar
    {call}                 the console's prompt
    curl -s http://127.0.0.1:{PORTS['metrics']}/metrics        also: /healthz, /readyz
    curl -s {cloud}/orders -d '{{"count":5}}'
@@ -442,7 +541,9 @@ def demonstrate(programs, once):
     act_normal(ledger)
     act_outage(ledger)
     act_recovery(ledger)
+    act_changes(ledger)
     prove(ledger)
+    show_plans()
     if not once:
         look_further()
         stay(programs)
