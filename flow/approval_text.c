@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "flow/approval.h"
 #include "flow/civil.h"
+#include "flow/platform.h"
 #include "proto/text/json.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,24 +9,20 @@
 
 /* ---- as the platform shows it ---- */
 
-struct platform {
-    const char *name;
-    size_t shown, characters_max, tags_max; /* characters; 0: no bound */
-};
+/* Characters shown before "more" is pressed, as seen in the apps of 2026; nobody promises them. */
+static const struct {
+    const char *platform;
+    size_t characters;
+} shown_first[] = {{"instagram", 125}, {"facebook", 477}, {"story", 90}, {"mail", 140}, {"telegram", 4096}};
 
-/* Shown before "more" is pressed, as seen in the apps of 2026; the bounds are the services' own. */
-static const struct platform platforms[] = {
-    {"instagram", 125, 2200, 30}, {"facebook", 477, 63206, 0}, {"story", 90, 250, 10},
-    {"mail", 140, 0, 0},          {"telegram", 4096, 4096, 0}, {"", 200, 0, 0},
-};
+enum { SHOWN_ELSE = 200 };
 
-static const struct platform *platform_find(struct slice name)
+static size_t shown_on(struct slice platform)
 {
-    const struct platform *platform = platforms;
-
-    while (platform->name[0] != '\0' && !slice_is(name, platform->name))
-        platform++;
-    return platform;
+    for (size_t i = 0; i < sizeof(shown_first) / sizeof(shown_first[0]); i++)
+        if (slice_is(platform, shown_first[i].platform))
+            return shown_first[i].characters;
+    return SHOWN_ELSE;
 }
 
 static bool starts_character(char c)
@@ -40,6 +37,20 @@ static size_t count_characters(struct slice text)
     for (size_t i = 0; i < text.size; i++)
         count += starts_character(text.data[i]);
     return count;
+}
+
+static size_t units_of(char c)
+{
+    return !starts_character(c) ? 0 : (unsigned char)c >= 0xf0 ? 2 : 1;
+}
+
+static size_t count_units(struct slice text)
+{
+    size_t units = 0;
+
+    for (size_t i = 0; i < text.size; i++)
+        units += units_of(text.data[i]);
+    return units;
 }
 
 /* The first so many characters. */
@@ -72,12 +83,13 @@ static size_t count_tags(struct slice text)
 json_t *approval_preview(struct slice name, struct slice content)
 {
     const struct platform *platform = platform_find(name);
-    struct slice shown = first_characters(content, platform->shown);
+    struct slice shown = first_characters(content, shown_on(name));
+    size_t characters = platform != NULL && platform->counts_units ? count_units(content) : count_characters(content);
 
     return json_pack("{s:s%, s:b, s:I, s:I, s:I, s:I}", "shown", shown.size ? shown.data : "", shown.size, "is_cut",
-                     shown.size < content.size, "characters", (json_int_t)count_characters(content), "characters_max",
-                     (json_int_t)platform->characters_max, "tags", (json_int_t)count_tags(content), "tags_max",
-                     (json_int_t)platform->tags_max);
+                     shown.size < content.size, "characters", (json_int_t)characters, "characters_max",
+                     (json_int_t)(platform != NULL ? platform->characters : 0), "tags", (json_int_t)count_tags(content),
+                     "tags_max", (json_int_t)(platform != NULL ? platform->hashtags : 0));
 }
 
 /* ---- messages ---- */
@@ -93,20 +105,6 @@ static void put_time(struct buffer *into, int64_t ms)
 
     buffer_printf(into, "%04" PRId64 "-%02d-%02d %02d:%02d UTC", civil.year, civil.month, civil.day,
                   civil.hour, civil.minute);
-}
-
-static size_t units_of(char c)
-{
-    return !starts_character(c) ? 0 : (unsigned char)c >= 0xf0 ? 2 : 1;
-}
-
-static size_t count_units(struct slice text)
-{
-    size_t units = 0;
-
-    for (size_t i = 0; i < text.size; i++)
-        units += units_of(text.data[i]);
-    return units;
 }
 
 static struct slice first_units(struct slice text, size_t units)
