@@ -15,6 +15,7 @@ PAGES = ROOT / "docs/workflows"
 REHEARSALS_MIN = 2
 WORDS_MAX = 450  # a page
 TOLD = ("Begins", "Needs", "Keeps", "When a service is away", "Rehearsals", "Switch it on")
+OUTSIDE = "email|telegram|generate|http|instagram|facebook|insights|shopify"
 problems = []
 
 
@@ -43,7 +44,7 @@ def check_mode(path):
     """Idea 9: nothing leaves until it is switched on."""
     text = path.read_text(encoding="utf-8").split("\ntests:", 1)[0]
     mode = re.search(r"^mode: (\w+)", text, re.M).group(1)
-    outside = set(re.findall(r"^\s+(?:- )?(email|telegram|generate|http|instagram|facebook|insights|shopify):", text, re.M))
+    outside = set(re.findall(rf"^\s+(?:- )?({OUTSIDE}):", text, re.M))
     check(mode == "shadow" or (mode == "live" and not outside), f"{path}: mode {mode}, although it has {outside}")
 
 
