@@ -78,7 +78,8 @@ static void page_commands(struct buffer *into)
     buffer_text(into, "# Console commands\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
         buffer_printf(into, "\n## purser %s\n\n%s Answered by %s.\n", command_info[i].words, command_info[i].doc,
-                      roster[command_info[i].actor].thread);
+                      command_info[i].actor < ACTOR_COUNT ? roster[command_info[i].actor].thread
+                                                          : "the console itself, with or without a daemon");
         if (command_info[i].arguments->name != NULL)
             buffer_text(into, "\n| argument | need | meaning |\n|---|---|---|\n");
         for (const struct argument_info *a = command_info[i].arguments; a->name != NULL; a++)

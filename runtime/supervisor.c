@@ -239,6 +239,10 @@ static void route_command(struct supervisor *supervisor, uint64_t peer, const st
     enum command_id command = command_find(ask->words);
     char problem[256];
 
+    if (command != COMMAND_COUNT && command_info[command].actor >= ACTOR_COUNT) {
+        answer_problem(supervisor, peer, ask->sequence, ERROR_UNSUPPORTED, "the console does this by itself");
+        return;
+    }
     if (command == COMMAND_COUNT) {
         answer_problem(supervisor, peer, ask->sequence, ERROR_UNSUPPORTED, "no such command; see: purser help");
         return;

@@ -172,7 +172,7 @@ static void prepare(struct scheduler *scheduler, struct event *event, const stru
 {
     char detail[800] = "";
     enum error error = claim_unique(scheduler, event, workflow, trigger, detail, sizeof(detail));
-    int64_t now_ms = actor_wall(scheduler->actor);
+    int64_t now_ms = event->now_ms;
 
     run_begin(&event->run, event->begun_id, workflow, mode_of(event, workflow), trigger, now_ms);
     if (error == ERROR_OK && !start_fill(event, workflow, detail, sizeof(detail)))

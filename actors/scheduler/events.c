@@ -126,7 +126,7 @@ struct machine event_machine(struct scheduler *scheduler, struct event *event, c
                             .facts = event->facts,
                             .ids = &scheduler->id_next,
                             .ids_left = MACHINE_IDS_MAX,
-                            .now_ms = actor_wall(scheduler->actor),
+                            .now_ms = event->now_ms,
                             .ops = &event->ops};
 }
 
@@ -143,6 +143,7 @@ void event_restart(struct scheduler *scheduler, struct event *event)
     event->fact_count = 0;
     event->overlap_is_known = false;
     event->ticket = 0;
+    event->now_ms = actor_wall(scheduler->actor);
     if (event->is_malformed)
         event_bury(scheduler, event, ERROR_MALFORMED, "the payload is no event");
     else if (event_is_of_run(event))

@@ -126,7 +126,8 @@ static bool can_copy(struct scheduler *scheduler, struct ask *ask, const struct 
     run_begin(&copy, 0, workflow, workflow->mode, json_incref(json_object_get(old->record, "trigger")),
               actor_wall(scheduler->actor));
     bool good =
-        machine_copy(&copy, old, workflow, ask_text(ask, "from"), ask_flag(ask, "redo"), problem, sizeof(problem));
+        machine_copy(&copy, old, workflow, &(struct machine_repeat){ask_text(ask, "from"), ask_flag(ask, "redo")},
+                     problem, sizeof(problem));
     run_fini(&copy);
     if (!good)
         ask_refuse(scheduler, ask, ERROR_INVALID, "run %" PRIu64 ": %s", old->id, problem);

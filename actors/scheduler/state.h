@@ -53,6 +53,7 @@ struct event {
     bool has_note; /* an occurrence: its owner was asked about it before */
     struct buffer bytes, content_type, queue, key;
     int64_t created_ms;
+    int64_t now_ms;               /* UTC, when its handling began: the same for every try, so that each asks the same */
     struct payload payload;       /* flow: borrows bytes */
     struct buffer record;         /* of the run as it was read: what each try of the machine begins from */
     struct record_run_entry head; /* the same; its texts are empty */

@@ -193,9 +193,9 @@ static void begin_local(struct machine *machine, struct machine_step *step, cons
     json_t *result = NULL;
     enum error error = local_of(step->definition->skill->id)(machine, step, inputs, &result, problem, sizeof(problem));
 
-    if (machine->is_wanting || step->wait_until_ms > 0) {
+    if (machine->is_wanting || machine->is_starved || step->wait_until_ms > 0) {
         json_decref(result);
-        if (!machine->is_wanting)
+        if (step->wait_until_ms > 0)
             wait_until(machine, step, step->wait_until_ms);
     } else if (error == ERROR_OK)
         machine_end(machine, step, "done", result);

@@ -88,9 +88,10 @@ static bool is_kept(const struct workflow *workflow, const struct workflow_step 
     return was_effect(step, entry);
 }
 
-bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow, struct slice from, bool redo,
-                  char *problem, size_t room)
+bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow,
+                  const struct machine_repeat *repeat, char *problem, size_t room)
 {
+    struct slice from = repeat->from;
     const struct workflow_step *start =
         from.size > 0 ? workflow_find_step(workflow, from) : first_failed(old, workflow);
     const char *instance;
@@ -107,7 +108,7 @@ bool machine_copy(struct run *run, const struct run *old, const struct workflow 
     {
         const struct workflow_step *step =
             workflow_find_step(workflow, (struct slice){instance, strcspn(instance, "#")});
-        if (step != NULL && is_kept(workflow, step, entry, start, redo))
+        if (step != NULL && is_kept(workflow, step, entry, start, repeat->redo))
             copy_entry(run, instance, entry);
     }
     if (json_object_get(old->record, "last_n") != NULL) /* what is done anew comes behind */

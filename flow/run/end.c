@@ -18,7 +18,7 @@ uint64_t machine_id(struct machine *machine)
 
 /* Id 0: the store gives the next one. */
 static void put_flow(struct machine *machine, uint64_t id, int64_t due_ms, uint64_t run, struct slice step,
-                     bool in_order, const struct buffer *payload)
+                     const struct buffer *payload)
 {
     char key[24];
 
@@ -27,7 +27,7 @@ static void put_flow(struct machine *machine, uint64_t id, int64_t due_ms, uint6
                                                 .queue = SLICE("flow"),
                                                 .due_ms = due_ms,
                                                 .priority = FLOW_PRIORITY,
-                                                .key = in_order ? slice_of(key) : (struct slice){NULL, 0},
+                                                .key = due_ms == 0 ? slice_of(key) : (struct slice){NULL, 0},
                                                 .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
                                                 .payload = buffer_slice(payload),
                                                 .run = run,
@@ -40,7 +40,7 @@ uint64_t machine_put_event(struct machine *machine, const struct machine_step *s
 {
     uint64_t id = machine_id(machine);
 
-    put_flow(machine, id, due_ms, machine->run->id, slice_of(step->instance), due_ms == 0, payload);
+    put_flow(machine, id, due_ms, machine->run->id, slice_of(step->instance), payload);
     return id;
 }
 
@@ -99,7 +99,7 @@ static void withdraw_step(struct machine *machine, const char *instance, json_t 
     else if (step.definition != NULL && step.definition->skill != NULL && step.definition->skill->id == SKILL_CALL) {
         struct buffer payload = {NULL, 0, 0};
         payload_put_cancel(&payload, &(struct payload_cancel){.run = job, .who = SLICE("the run that called it")});
-        put_flow(machine, 0, 0, job, (struct slice){NULL, 0}, true, &payload);
+        put_flow(machine, 0, 0, job, (struct slice){NULL, 0}, &payload);
         buffer_free(&payload);
     } else
         machine_put_cancel(machine, job);
@@ -182,7 +182,7 @@ static void tell_caller(struct machine *machine)
                                                                                                       : ERROR_FAILED,
                                                       .result = buffer_slice(&text),
                                                       .detail = detail});
-    put_flow(machine, 0, 0, (uint64_t)parent, json_text_at(record, "parent.step"), true, &payload);
+    put_flow(machine, 0, 0, (uint64_t)parent, json_text_at(record, "parent.step"), &payload);
     buffer_free(&payload);
     buffer_free(&text);
 }
@@ -237,7 +237,7 @@ static void put_go_on(struct machine *machine)
     struct buffer payload = {NULL, 0, 0};
 
     payload_put_go_on(&payload, &(struct payload_go_on){.run = machine->run->id});
-    put_flow(machine, 0, 0, machine->run->id, (struct slice){NULL, 0}, true, &payload);
+    put_flow(machine, 0, 0, machine->run->id, (struct slice){NULL, 0}, &payload);
     buffer_free(&payload);
     machine->is_told_full = true;
 }

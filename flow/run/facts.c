@@ -5,8 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { FACTS_RESERVE = 2 };
+
+/* One event reads so much and no more; what needs further facts is begun by the next. */
 static const json_t *want(struct machine *machine, const struct fact_wanted *wanted)
 {
+    if (json_object_size(machine->facts) >= MACHINE_FACTS_MAX - FACTS_RESERVE) {
+        machine->is_starved = machine->is_full = true;
+        return NULL;
+    }
     machine->is_wanting = true;
     machine->wanted = *wanted;
     return NULL;

@@ -399,6 +399,11 @@ static enum walked begin(struct machine *machine, struct machine_step *step)
         machine_begin_step(machine, step);
     if (machine->is_wanting)
         return WALK_WAITS;
+    if (machine->is_starved) { /* as if it had not been begun */
+        json_object_del(json_object_get(machine->run->record, "steps"), step->instance);
+        machine->is_starved = false;
+        return WALK_WAITS;
+    }
     tell(step);
     machine->waiting += run_step_is(step->entry, "waiting");
     if (run_step_is(step->entry, "running") && !must_stop(machine))

@@ -77,6 +77,7 @@ struct machine {
     const struct machine_arrival *arrival;
     bool is_arrival_taken;
     json_t *written; /* values written by this event, by fact name */
+    bool is_starved; /* this event may not ask for more facts: the step is to be begun by the next one */
     size_t waiting;  /* steps that wait */
     /* told */
     bool is_wanting; /* `wanted` is to be read; nothing else counts */
@@ -101,11 +102,15 @@ bool machine_wake(struct machine *machine, const struct payload_wake *wake);
 bool machine_decide(struct machine *machine, const struct payload_decision *decision);
 /* Ends the run: withdraws all it waits for. `who` is kept. */
 void machine_cancel(struct machine *machine, struct slice who);
+struct machine_repeat {
+    struct slice from; /* step; empty: the first that failed */
+    bool redo;
+};
 /* Gives `run`, which run_begin() has begun with a copy of the old trigger, what it need not do again, because `old` did
  * it: steps before `from` keep their results, and so does every step with an effect
- * that was done, but for `from` itself with `redo`. `from` empty: the first step that failed. False with a problem when
+ * that was done, but for `from` itself with `redo`. False with a problem when
  * `from` is no step of the workflow, or nothing failed. */
-bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow, struct slice from, bool redo,
-                  char *problem, size_t room);
+bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow,
+                  const struct machine_repeat *repeat, char *problem, size_t room);
 /* Appends what follows of the run's state: its RUN operation, and at its end the events for who waits for it. Last. */
 void machine_put_run(struct machine *machine);

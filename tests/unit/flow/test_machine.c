@@ -715,7 +715,8 @@ static void a_repetition_does_no_effect_again(void **state)
     bench.run = (struct run){0};
 
     run_begin(&again, 8, bench.workflow, WORKFLOW_LIVE, json_object(), START_MS);
-    assert_true(machine_copy(&again, &old, bench.workflow, SLICE("g"), false, problem, sizeof(problem)));
+    assert_true(machine_copy(&again, &old, bench.workflow, &(struct machine_repeat){SLICE("g"), false}, problem,
+                             sizeof(problem)));
     assert_null(run_step(&again, "g", false));
     assert_true(run_step_is(run_step(&again, "m", false), "copied"));
     assert_true(run_step_is(run_step(&again, "c", false), "copied"));
@@ -723,7 +724,8 @@ static void a_repetition_does_no_effect_again(void **state)
     run_fini(&again);
 
     run_begin(&again, 9, bench.workflow, WORKFLOW_LIVE, json_object(), START_MS);
-    assert_true(machine_copy(&again, &old, bench.workflow, SLICE(""), false, problem, sizeof(problem)));
+    assert_true(machine_copy(&again, &old, bench.workflow, &(struct machine_repeat){SLICE(""), false}, problem,
+                             sizeof(problem)));
     assert_true(run_step_is(run_step(&again, "g", false), "copied"));
     bench.run = again;
     happen(&bench, do_go_on, NULL);
@@ -732,9 +734,11 @@ static void a_repetition_does_no_effect_again(void **state)
     run_fini(&bench.run);
 
     run_begin(&again, 10, bench.workflow, WORKFLOW_LIVE, json_object(), START_MS);
-    assert_true(machine_copy(&again, &old, bench.workflow, SLICE("m"), true, problem, sizeof(problem)));
+    assert_true(machine_copy(&again, &old, bench.workflow, &(struct machine_repeat){SLICE("m"), true}, problem,
+                             sizeof(problem)));
     assert_null(run_step(&again, "m", false));
-    assert_false(machine_copy(&again, &old, bench.workflow, SLICE("nix"), false, problem, sizeof(problem)));
+    assert_false(machine_copy(&again, &old, bench.workflow, &(struct machine_repeat){SLICE("nix"), false}, problem,
+                              sizeof(problem)));
     assert_string_equal(problem, "workflow w has no step \"nix\"");
     run_fini(&again);
     run_fini(&old);
