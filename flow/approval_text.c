@@ -237,7 +237,7 @@ void approval_settled_text(const json_t *approval, struct buffer *into)
     buffer_text(into, state_title(approval));
     for (size_t i = 0; !slice_is(json_text_at(approval, "state"), "open") && i < json_array_size(by); i++) {
         buffer_text(into, i == 0 ? " by " : ", ");
-        buffer_text(into, json_string_value(json_array_get(by, i)));
+        put(into, (struct slice){json_string_value(json_array_get(by, i)), json_string_length(json_array_get(by, i))});
     }
     if (decided_ms > 0) {
         buffer_text(into, ", ");
