@@ -12,7 +12,8 @@
 
 const struct command_info command_info[COMMAND_COUNT] = {
 #define ARGUMENT(name, kind, need, doc)
-#define COMMAND(ID, names, owner, list, text) [COMMAND_##ID] = {names, text, (enum actor_index)ACTOR_##owner, arguments_##ID},
+#define COMMAND(ID, names, owner, list, text)                                                                          \
+    [COMMAND_##ID] = {names, text, (enum actor_index)ACTOR_##owner, arguments_##ID},
 #include "proto/commands.def"
 #undef COMMAND
 #undef ARGUMENT

@@ -45,7 +45,7 @@ static void take(struct wire *wire, size_t count, struct payload *payload)
     switch (payload->id) {
 #define PAYLOAD(ID, name, doc, fields)                                                                                 \
     case PAYLOAD_##ID:                                                                                                 \
-        take_##name(wire, count, &payload->name);                                                                             \
+        take_##name(wire, count, &payload->name);                                                                      \
         break;
 #include "proto/payloads.def"
 #undef PAYLOAD

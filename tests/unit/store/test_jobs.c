@@ -183,14 +183,16 @@ static void a_group_sees_those_before(void **state)
 static void push_refusals(void **state)
 {
     struct fixture *f = *state;
-    char name[66];
+    char name[66], step[STEP_BYTES_MAX + 2];
 
+    memset(step, 's', sizeof(step) - 1);
+    step[sizeof(step) - 1] = '\0';
     memset(name, 'a', sizeof(name) - 1);
     name[65] = '\0';
     assert_int_equal(DO(f, push, .queue = SLICE("")), ERROR_INVALID);
     assert_int_equal(DO(f, push, .queue = slice_of(name)), ERROR_TOO_LARGE);
     assert_int_equal(DO(f, push, .queue = SLICE("q"), .gate = slice_of(name)), ERROR_TOO_LARGE);
-    assert_int_equal(DO(f, push, .queue = SLICE("q"), .step = slice_of(name)), ERROR_TOO_LARGE);
+    assert_int_equal(DO(f, push, .queue = SLICE("q"), .step = slice_of(step)), ERROR_TOO_LARGE);
     assert_int_equal(DO(f, push, .queue = SLICE("q"), .priority = 8), ERROR_INVALID);
     assert_int_equal(DO(f, push, .queue = SLICE("q"), .due_ms = -1), ERROR_INVALID);
     assert_int_equal(DO(f, push, .queue = SLICE("q"), .id = 12345678), ERROR_INVALID);
