@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t OPEN_MS = 3 * 3600000;
+static const int64_t OPEN_MS = 4 * 3600000;
 
 struct depths {
     uint64_t open, doubt, dead; /* jobs; open: everything that should have ended; doubt: waits for the owner, who must
@@ -187,6 +187,20 @@ static void judge_posts(struct sim *sim, struct store *store)
         sim_breach(sim, "I2/I3: %" PRId64 " posts, %" PRId64 " pieces, %" PRId64 " closed", posts, pieces, closed);
 }
 
+/* Every question is settled once, by a listed person or by its time. */
+static void judge_approvals(struct sim *sim, struct store *store)
+{
+    int64_t asked = read_book(sim, store, "asked"), decided = read_book(sim, store, "decided");
+    int64_t approved = read_book(sim, store, "approved");
+
+    if (decided > asked || decided < asked - 1)
+        sim_breach(sim, "I2/I3: %" PRId64 " questions, %" PRId64 " decided", asked, decided);
+    sim->approved = approved;
+    if (approved > decided || (sim->strict_people && approved != 0))
+        sim_breach(sim, "I2: %" PRId64 " approved of %" PRId64 "%s", approved, decided,
+                   sim->strict_people ? " although nobody listed said yes" : "");
+}
+
 void sim_judge(struct sim *sim)
 {
     struct store_options options = {.box = 1};
@@ -211,6 +225,7 @@ void sim_judge(struct sim *sim)
     judge_effects(sim, &depths);
     judge_ticks(sim, store);
     judge_posts(sim, store);
+    judge_approvals(sim, store);
     judge_store(sim, store);
     store_close(&store);
 }

@@ -81,12 +81,13 @@ static bool write_secret(const char *folder, const char *name, const char *value
     return ok;
 }
 
-static const char *const secret_files[] = {"shopify.webhook", "gemini.key", "mail.password"};
+static const char *const secret_files[] = {"shopify.webhook", "gemini.key", "mail.password", "telegram.token"};
 
 static bool make_secrets(char *folder)
 {
     return mkdtemp(folder) != NULL && write_secret(folder, secret_files[0], "sim-secret") &&
-           write_secret(folder, secret_files[1], "sim-key") && write_secret(folder, secret_files[2], "sim-password");
+           write_secret(folder, secret_files[1], "sim-key") && write_secret(folder, secret_files[2], "sim-password") &&
+           write_secret(folder, secret_files[3], "500:sim-token");
 }
 
 static void remove_secrets(const char *folder)
@@ -111,10 +112,10 @@ static bool run_seed(uint64_t seed, const struct settings *settings, struct conf
     *trace = sim->trace;
     if (print) {
         const struct cloud_counts *counts = cloud_counts(sim->cloud);
-        printf("seed %" PRIu64 " days %u trace %016" PRIx64 " orders %" PRIu64 " mails %" PRIu64 " crashes %" PRIu64
-               " restarts %" PRIu64 " %s%s\n",
-               seed, settings->days, sim->trace, counts->orders, counts->mails, sim->crashes, sim->actor_restarts,
-               ok ? "ok" : "BREACH ", sim->breach);
+        printf("seed %" PRIu64 " days %u trace %016" PRIx64 " orders %" PRIu64 " mails %" PRIu64 " approved %" PRId64
+               " crashes %" PRIu64 " restarts %" PRIu64 " %s%s\n",
+               seed, settings->days, sim->trace, counts->orders, counts->mails, sim->approved, sim->crashes,
+               sim->actor_restarts, ok ? "ok" : "BREACH ", sim->breach);
         fflush(stdout);
     }
     sim_destroy(&sim);

@@ -13,7 +13,8 @@ enum {
     PUSH_ANSWER_MS = 5000,
     PRODUCER = 7,
     ORDERS_PER_DAY = 12,
-    PUSHES_PER_DAY = 6
+    PUSHES_PER_DAY = 6,
+    PRESSES_PER_DAY = 12,
 };
 
 /* The actor that waits for this event, or NULL when its life or the process has ended. */
@@ -39,6 +40,11 @@ static enum error lost_error(const struct sim_event *event)
     return event->idempotent ? ERROR_TIMEOUT : ERROR_LOST;
 }
 
+static bool is_idle_poll(const struct call *call)
+{
+    return memmem(call->url.data, call->url.size, "/getUpdates", 11) != NULL;
+}
+
 /* The call reaches the service: the deed is done now, whoever lives to hear of it. */
 static void run_call(struct sim *sim, struct sim_event *event)
 {
@@ -47,7 +53,8 @@ static void run_call(struct sim *sim, struct sim_event *event)
     struct sim_event answer = *event;
 
     CHECK(call_unpack(buffer_slice(&event->bytes), &call));
-    sim_light_fuse(sim);
+    if (!is_idle_poll(&call)) /* there is always one under way, and mostly nothing comes of it */
+        sim_light_fuse(sim);
     cloud_answer(sim->cloud, sim->now_ms, &call, &reply);
     answer.kind = SIM_ANSWER;
     answer.bytes = (struct buffer){NULL, 0, 0};
@@ -261,6 +268,23 @@ static void run_push(struct sim *sim, const struct sim_event *event)
         sim_event_add(sim, &(struct sim_event){.at_ms = sim->now_ms + PUSH_ANSWER_MS, .kind = SIM_PUSH});
 }
 
+/* --- people --- */
+
+/* One press, or the same one several times. With strict people only strangers say yes, so nothing may be approved. */
+static void run_press(struct sim *sim)
+{
+    static const char *const buttons[] = {"Reject", "Later", "Approve", "Approve", "Approve"};
+    bool is_stranger = sim_below(sim, 4) == 0;
+    const char *button = is_stranger ? "Approve" : buttons[sim_below(sim, sim->strict_people ? 2 : 5)];
+    uint64_t messages = cloud_counts(sim->cloud)->telegram_messages, back = sim_below(sim, 3);
+
+    if (messages <= back)
+        return;
+    for (uint64_t presses = 1 + sim_below(sim, 4); presses > 0; presses--)
+        cloud_telegram_press(sim->cloud, sim->now_ms, is_stranger ? SIM_STRANGER : SIM_APPROVER, SIM_CHAT,
+                             (int64_t)(messages - back), slice_of(button));
+}
+
 /* --- weather --- */
 
 static void run_faults(struct sim *sim)
@@ -295,6 +319,7 @@ void sim_weather(struct sim *sim, unsigned days)
     scatter(sim, days, 4, SIM_FAULTS, 0);
     scatter(sim, days, 3, SIM_CRASH, 0);
     scatter(sim, days, 1, SIM_DISK_FAULT, 0);
+    scatter(sim, days, PRESSES_PER_DAY, SIM_PRESS, 0);
     if (!sim->day_budget)
         scatter(sim, days, 1, SIM_CLOCK_STEP, 0);
 }
@@ -340,6 +365,9 @@ void sim_event_run(struct sim *sim, struct sim_event *event)
         break;
     case SIM_PUSH:
         run_push(sim, event);
+        break;
+    case SIM_PRESS:
+        run_press(sim);
         break;
     }
 }

@@ -177,6 +177,7 @@ struct sim *sim_new(uint64_t seed, struct config *config)
      * lies by hours while it counts as trusted can move its border: those seeds have a steady clock instead. */
     sim->day_budget = seed % 3 == 0;
     options.gemini_per_day = sim->day_budget ? 11 : 1000;
+    sim->strict_people = seed % 4 == 3;
     sim->cloud = cloud_new(sim_random(sim), &options);
     sim->disk = kv_memory_disk_new(0);
     sim->sink = sim_sink_new();

@@ -9,7 +9,7 @@
 #include "store/store_actor.h"
 #include "tests/cloud/cloud.h"
 
-enum { SIM_PENDING_MAX = 4096 };
+enum { SIM_PENDING_MAX = 4096, SIM_CHAT = 500, SIM_APPROVER = 100, SIM_STRANGER = 666 };
 
 struct sim;
 
@@ -48,6 +48,7 @@ enum sim_event_kind {
     SIM_FAULTS,     /* the cloud's weather changes */
     SIM_DISK_FAULT, /* a commit will fail */
     SIM_PUSH,       /* the producer pushes */
+    SIM_PRESS,      /* somebody presses a button below a message of the bot */
 };
 
 struct sim_event {
@@ -84,8 +85,9 @@ struct sim {
     unsigned fuse;          /* turns until the process dies; 0: it lives on */
     bool forgetful;         /* the disk forgets what it acknowledged shortly before a crash: must be found out */
     struct kv_memory_disk *old_disk;
-    bool day_budget; /* the cloud counts calls a day, and the wall clock is steady */
-    bool calm;       /* faults have stopped; only liveness is asked from here on */
+    bool day_budget;    /* the cloud counts calls a day, and the wall clock is steady */
+    bool strict_people; /* the listed approver never says yes; strangers do */
+    bool calm;          /* faults have stopped; only liveness is asked from here on */
     uint64_t boot, trace, steps, crashes, actor_restarts, refused_boots;
     struct config *config;
     struct sim_actor actors[ACTOR_COUNT];
@@ -109,6 +111,7 @@ struct sim {
     size_t mail_order_count;
     int64_t started_ms;
     struct buffer cursor; /* of a paged read, for the verdict */
+    int64_t approved;     /* questions that a listed person said yes to */
     char breach[400];     /* the first invariant that broke; empty: none */
 };
 
