@@ -261,6 +261,7 @@ static void write_record(struct machine *machine, struct buffer *record)
         return;
     if (run->state == RUN_OPEN)
         machine_withdraw(machine, "cancelled");
+    machine->is_wanting = false; /* a question that could not be withdrawn ends by its own time */
     run_reduce(run);
     json_object_set_new(run->record, "steps", json_object());
     json_object_del(run->record, "result");
