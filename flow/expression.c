@@ -497,6 +497,24 @@ static bool check_step(struct slice text, struct slice expression, size_t at, si
     return unknown_name(text, &id, base, "earlier step", known, problem);
 }
 
+/* Functions have no fields, and the language would say so only when the step is done: "error.step". */
+static bool has_fields(struct slice function)
+{
+    return slice_is(function, "math") || slice_is(function, "table");
+}
+
+static bool fail_function(struct slice text, const struct token *token, size_t base,
+                          const struct expression_scope *scope, struct expression_problem *problem)
+{
+    const char *meant = slice_is(token->text, "error") && is_listed(SLICE("failure"), scope->names)
+                            ? "did you mean \"failure\"?"
+                            : "call it with ()";
+
+    expression_problem_set(problem, text, base + token->offset, "\"%.*s\" is a function and has no fields; %s",
+                           (int)token->text.size, token->text.data, meant);
+    return false;
+}
+
 static bool check_word(struct slice text, const struct template_part *part, const struct token *token, bool is_own,
                        const struct expression_scope *scope, struct expression_problem *problem)
 {
@@ -512,9 +530,11 @@ static bool check_word(struct slice text, const struct template_part *part, cons
     if (slice_is(token->text, "steps") &&
         !check_step(text, part->text, token->offset + token->text.size, part->offset, scope, problem))
         return false;
-    if (is_own || is_symbol(&next, "=") || is_listed(token->text, lua_words) || is_listed(token->text, known[0]) ||
-        is_listed(token->text, known[1]))
+    if (is_own || is_symbol(&next, "=") || is_listed(token->text, lua_words) || is_listed(token->text, known[0]))
         return true;
+    if (is_listed(token->text, known[1]))
+        return !is_symbol(&next, ".") || has_fields(token->text) ||
+               fail_function(text, token, part->offset, scope, problem);
     return unknown_name(text, token, part->offset, is_symbol(&next, "(") ? "function" : "name", known, problem);
 }
 

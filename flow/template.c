@@ -180,10 +180,11 @@ static bool take_expression(struct slice text, size_t *at, struct template_part 
     *at += 1;
     part->text = trimmed((struct slice){text.data + part->offset, token.offset - part->offset}, &part->offset);
     if (part->text.size == 0 || part->text.size > EXPRESSION_BYTES_MAX) {
-        expression_problem_set(problem, text, open,
-                               part->text.size ? "the expression is longer than %d bytes; split it over steps"
-                                               : "the expression is empty; write a value between {{ and }} (%d bytes)",
-                               EXPRESSION_BYTES_MAX);
+        if (part->text.size == 0)
+            expression_problem_set(problem, text, open, "the expression is empty; write a value between {{ and }}");
+        else
+            expression_problem_set(problem, text, open, "the expression is longer than %d bytes; split it over steps",
+                                   EXPRESSION_BYTES_MAX);
         return false;
     }
     return true;

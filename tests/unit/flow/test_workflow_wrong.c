@@ -76,6 +76,9 @@ static const struct {
     {HEAD "  - {id: a, log: x}\non_failure:\n  - {id: a, log: y}\n",
      "8:10: the id \"a\" is taken by the step in line 6"},
     {HEAD "  - {id: a, log: \"{{ failure.text }}\"}\n", "6:22: there is no name \"failure\" here"},
+    {HEAD "  - {id: a, log: x}\non_failure:\n  - {id: b, log: \"{{ error.step }}\"}\n",
+     "8:22: \"error\" is a function and has no fields; did you mean \"failure\"?"},
+    {HEAD "  - {id: a, log: \"{{ date.year }}\"}\n", "6:22: \"date\" is a function and has no fields; call it with ()"},
     {HEAD "  - {id: a, log: x}\n  - {id: b, log: x, else: {x: y}, wen: \"{{ true }}\"}\n", "did you mean \"when\""},
     {HEAD "  - id: a\n    log: {{ now }}\n", "7:10: YAML reads an unquoted {{ as the start of a map; put quotes"},
 
