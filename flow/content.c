@@ -2,6 +2,7 @@
 #include "flow/content.h"
 #include "flow/content_claims.h"
 #include "flow/content_text.h"
+#include "flow/platform.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +15,7 @@ const struct content_check_info content_checks[CONTENT_CHECK_COUNT] = {
 #undef CONTENT_ROW
 };
 
-/* What a platform takes; 0: any number. */
-static const struct platform {
-    const char *name;
-    int64_t characters, hashtags, mentions;
-    bool counts_units; /* UTF-16 code units; else code points */
-} platforms[] = {
-    {"instagram", 2200, 30, 20, true}, {"facebook", 63206, 0, 0, true}, {"story", 2200, 10, 10, true},
-    {"telegram", 4096, 0, 0, true},    {"mail", 65536, 0, 0, false},    {"", INT32_MAX, 0, 0, false},
-};
+static const struct platform no_platform = {.name = "", .characters = INT32_MAX};
 
 struct review {
     struct slice text;
@@ -72,7 +65,9 @@ static int64_t characters_of(const struct review *review)
 static void check_length(struct review *review, int64_t characters)
 {
     int64_t longest = review->rules->longest, shortest = review->rules->shortest < 0 ? 1 : review->rules->shortest;
-    int64_t most = longest >= 0 && longest < review->platform->characters ? longest : review->platform->characters;
+    int64_t most = (int64_t)review->platform->characters;
+
+    most = longest >= 0 && longest < most ? longest : most;
 
     if (characters > most)
         found(review, CONTENT_LONG, review->text);
@@ -80,9 +75,9 @@ static void check_length(struct review *review, int64_t characters)
         found(review, CONTENT_SHORT, review->text);
 }
 
-static int64_t tags_count(struct slice text, char sign)
+static size_t tags_count(struct slice text, char sign)
 {
-    int64_t count = 0;
+    size_t count = 0;
     bool begins = true;
 
     for (size_t i = 0; i + 1 < text.size; i++) {
@@ -350,20 +345,12 @@ static void check_past(struct review *review)
 
 /* ---- the whole ---- */
 
-static const struct platform *platform_of(struct slice name)
-{
-    const struct platform *platform = platforms;
-
-    while (platform->name[0] != '\0' && !slice_is(name, platform->name))
-        platform++;
-    return platform;
-}
-
 json_t *content_check(struct slice text, const struct content_rules *rules)
 {
+    const struct platform *platform = platform_find(rules->platform);
     struct review review = {.text = text,
                             .rules = rules,
-                            .platform = platform_of(rules->platform),
+                            .platform = platform != NULL ? platform : &no_platform,
                             .findings = json_array(),
                             .confidence = 1};
     int64_t characters = characters_of(&review);
