@@ -60,7 +60,10 @@ void text_problem_set(struct text_problem *problem, const char *file, unsigned l
 
 void text_problem_print(const struct text_problem *problem, char *into, size_t size)
 {
-    snprintf(into, size, "%s:%u:%u: %s", problem->file, problem->line, problem->column, problem->text);
+    if (problem->line == 0)
+        snprintf(into, size, "%s: %s", problem->file, problem->text);
+    else
+        snprintf(into, size, "%s:%u:%u: %s", problem->file, problem->line, problem->column, problem->text);
 }
 
 static bool fail_at(struct builder *builder, yaml_mark_t mark, const char *what)
@@ -114,6 +117,15 @@ static unsigned braces_on(struct slice line)
     return 0;
 }
 
+/* The 1-based column of a tab among the blanks that begin the line, or 0. */
+static unsigned tab_in_indent(struct slice line)
+{
+    for (size_t i = 0; i < line.size && (line.data[i] == ' ' || line.data[i] == '\t'); i++)
+        if (line.data[i] == '\t')
+            return (unsigned)i + 1;
+    return 0;
+}
+
 /* A syntax error on a line with an unquoted {{ is most likely about the {{. */
 static bool fail_syntax(struct builder *builder)
 {
@@ -128,6 +140,12 @@ static bool fail_syntax(struct builder *builder)
         unsigned column = braces_on(line_at(builder->text, marks[i].line));
         if (column > 0)
             return fail_braces(builder, (unsigned)marks[i].line + 1, column);
+    }
+    unsigned tab = tab_in_indent(line_at(builder->text, parser->problem_mark.line));
+    if (tab > 0) {
+        text_problem_set(builder->problem, builder->file, (unsigned)parser->problem_mark.line + 1, tab,
+                         "a tab stands in the indentation; YAML wants blanks there");
+        return false;
     }
     text_problem_set(builder->problem, builder->file, (unsigned)parser->problem_mark.line + 1,
                      (unsigned)parser->problem_mark.column + 1, "not valid YAML: %s%s%s",
@@ -340,8 +358,12 @@ static bool build(struct builder *builder)
 
 struct yaml_node *yaml_read(const char *file, struct slice text, struct text_problem *problem)
 {
-    struct builder builder = {.file = file, .text = text, .problem = problem};
+    struct builder builder = {.file = file, .problem = problem};
 
+    /* Some editors begin a file with a byte order mark, which libyaml takes for a document of its own. */
+    if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
+        text = (struct slice){text.data + 3, text.size - 3};
+    builder.text = text;
     if (text.size > BYTES_MAX) {
         text_problem_set(problem, file, 0, 0, "larger than %d bytes", BYTES_MAX);
         return NULL;

@@ -29,7 +29,7 @@ struct text_problem {
 
 void text_problem_set(struct text_problem *problem, const char *file, unsigned line, unsigned column,
                       const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* "file:line:column: text" into `into` (at least 700 bytes are enough). */
+/* "file:line:column: text", or "file: text" for a whole file (line 0), into `into` (at least 700 bytes are enough). */
 void text_problem_print(const struct text_problem *problem, char *into, size_t size);
 
 /* Parses `text`; `file` is only a name for problems. NULL on a problem. An unquoted {{ ... }} that YAML takes for a

@@ -36,8 +36,9 @@ static const struct {
     {"'': 1\n", "f.yaml:1:1: a key is empty"},
     {"a: \"x\\0y\"\n", "f.yaml:1:4: a text holds a NUL character"},
     {"a: \xff\n", "f.yaml:1:1: the file is not plain UTF-8 text"},
-    {"a: 1\n\tb: 2\n",
-     "f.yaml:2:1: not valid YAML: found a tab character that violates indentation while scanning a plain scalar"},
+    {"a: 1\n\tb: 2\n", "f.yaml:2:1: a tab stands in the indentation; YAML wants blanks there"},
+    {"a:\n  \t- 1\n", "f.yaml:2:3: a tab stands in the indentation; YAML wants blanks there"},
+    {"\xef\xbb\xbf" "a: 1\na: 2\n", "f.yaml:2:1: the key \"a\" stands here twice; the first one is in line 1"},
     {"a: 'x\n", "f.yaml:2:1: not valid YAML: found unexpected end of stream while scanning a quoted scalar"},
     {"a: \"{{ x }}\" y\n",
      "f.yaml:1:14: not valid YAML: did not find expected key while parsing a block mapping"},
@@ -119,7 +120,7 @@ static void test_files(void **state)
     (void)state;
     assert_null(yaml_read_file("/nonexistent/x.yaml", &problem));
     text_problem_print(&problem, printed, sizeof(printed));
-    assert_string_equal(printed, "/nonexistent/x.yaml:0:0: cannot be read: No such file or directory");
+    assert_string_equal(printed, "/nonexistent/x.yaml: cannot be read: No such file or directory");
     assert_null(yaml_read_file("/", &problem));
     assert_string_equal(problem.text, "cannot be read: Is a directory");
 }
@@ -156,6 +157,19 @@ static void test_nearest(void **state)
     assert_null(text_nearest("something_else", words));
 }
 
+static void test_byte_order_mark(void **state)
+{
+    struct text_problem problem;
+    struct yaml_node *node = yaml_read("f.yaml", SLICE("\xef\xbb\xbf" "a: 1\n"), &problem);
+
+    (void)state;
+    assert_non_null(node);
+    assert_string_equal(yaml_get(node, "a")->text, "1");
+    yaml_node_free(node);
+    assert_null(yaml_read("f.yaml", SLICE("\xef\xbb\xbf"), &problem));
+    assert_string_equal(problem.text, "the file is empty");
+}
+
 static void test_long_problem_keeps_utf8(void **state)
 {
     struct text_problem problem;
@@ -177,7 +191,7 @@ int main(void)
         cmocka_unit_test(test_refuses), cmocka_unit_test(test_tree),
         cmocka_unit_test(test_bounds),  cmocka_unit_test(test_files),
         cmocka_unit_test(test_only),    cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_long_problem_keeps_utf8),
+        cmocka_unit_test(test_long_problem_keeps_utf8), cmocka_unit_test(test_byte_order_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
