@@ -478,7 +478,8 @@ def check_books():
     sums = book_sums()
     wanted = {("orders", ""): query("SELECT count(*) FROM orders")[0][0],
               ("orders_cancelled", ""): query("SELECT count(cancelled_at) FROM orders")[0][0]}
-    for currency, total in query("SELECT currency, sum(total) FROM orders WHERE cancelled_at IS NULL GROUP BY currency"):
+    standing = "SELECT currency, sum(total) FROM orders WHERE cancelled_at IS NULL GROUP BY currency"
+    for currency, total in query(standing):
         wanted["revenue", currency] = total - sums.get(("refunds", currency), 0)
     for key, total in wanted.items():
         if sums.get(key) != total:
