@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "console/terminal/follow.h"
-#include "console/terminal/show.h"
+#include "console/terminal/view.h"
 #include <time.h>
 
 enum { PAUSE_MS = 500 };
@@ -12,7 +12,7 @@ static void print(const struct settings *settings, const json_t *run, FILE *out)
     if (settings->json)
         json_write(&text, run);
     else
-        show_json(&text, run);
+        view_show(&text, COMMAND_RUN_SHOW, run);
     buffer_text(&text, "\n");
     fwrite(text.data, 1, text.size, out);
     fflush(out);

@@ -3,7 +3,7 @@
 #include "console/terminal/follow.h"
 #include "console/terminal/help.h"
 #include "console/terminal/offline.h"
-#include "console/terminal/show.h"
+#include "console/terminal/view.h"
 #include "console/terminal/width.h"
 #include "proto/errors.h"
 #include <stdlib.h>
@@ -58,8 +58,8 @@ static bool put_file(struct buffer *into, const json_t *value, FILE *out)
     return true;
 }
 
-static int command_result(const struct settings *settings, struct buffer *body, const struct purser_answer *answer,
-                          FILE *out, FILE *problems)
+static int command_result(const struct settings *settings, enum command_id command, struct buffer *body,
+                          const struct purser_answer *answer, FILE *out, FILE *problems)
 {
     struct json_problem why;
     json_t *value = body->size > 0 ? json_read(buffer_slice(body), &why) : NULL;
@@ -73,7 +73,7 @@ static int command_result(const struct settings *settings, struct buffer *body, 
         if (json_object_size(value) > 1)
             print_problem(problems, "", SLICE("not everything is in it; export one channel"));
     } else if (answer->outcome == PURSER_ACCEPTED && value != NULL) {
-        show_json(&text, value);
+        view_show(&text, command, value);
     } else if (answer->outcome == PURSER_ACCEPTED) {
         width_clean(&text, buffer_slice(body), true, 0);
     }
@@ -124,7 +124,7 @@ static int run_command(const struct settings *settings, const struct request *re
     struct purser_answer answer;
 
     ask_daemon(settings, request->command, request->arguments, &body, &answer);
-    int exit_code = command_result(settings, &body, &answer, out, problems);
+    int exit_code = command_result(settings, request->command, &body, &answer, out, problems);
     buffer_free(&body);
     return exit_code;
 }

@@ -10,14 +10,17 @@ enum {
     CELL_COLUMNS_MAX = 60,
     DEPTH_MAX = 6, /* deeper values are shown as JSON */
     INDENT = 2,
+    SHORT_LIST_MAX = 16,
+    KEY_BYTES = 64,
 };
 
 static const int64_t days_30_ms = 30ll * 24 * 3600 * 1000;
 static const int64_t earliest_time_ms = 946684800000; /* 2000-01-01: a *_ms below it is a duration */
 
 /* What people look for first stands left, in this order; the rest follows as it came. */
-static const char *const first_keys[] = {"id",   "run",  "actor", "name",  "workflow", "queue", "gate",
-                                         "step", "book", "key",   "state", "error",    NULL};
+static const char *const first_keys[] = {"id",   "run",     "actor",      "name",       "workflow", "queue", "gate",
+                                         "step", "book",    "variant",    "key",        "state",    "error", "n",
+                                         "mean", "against", "experiment", "difference", "low",      "high",  NULL};
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -80,7 +83,56 @@ static void put_integer(struct buffer *into, const char *key, int64_t value)
         buffer_printf(into, "%lld", (long long)value);
 }
 
-/* One value as clean text; lists and objects as JSON. */
+/* Texts and numbers alone, few enough to be read in one go. */
+static bool is_short_list(const json_t *value)
+{
+    size_t index;
+    const json_t *item;
+
+    if (!json_is_array(value) || json_array_size(value) > SHORT_LIST_MAX)
+        return false;
+    json_array_foreach(value, index, item) if (!json_is_string(item) && !json_is_number(item)) return false;
+    return true;
+}
+
+static void put_cell(struct buffer *into, const char *key, const json_t *value, bool lines, size_t indent);
+
+/* {"short": 12, "long": 9} as "short 12, long 9". */
+static bool put_short_object(struct buffer *into, const json_t *object)
+{
+    const char *key;
+    const json_t *item;
+    size_t start = into->size;
+
+    if (!json_is_object(object) || json_object_size(object) == 0 || json_object_size(object) > SHORT_LIST_MAX)
+        return false;
+    json_object_foreach((json_t *)object, key, item) if (json_is_object(item) || json_is_array(item)) return false;
+    json_object_foreach((json_t *)object, key, item)
+    {
+        buffer_text(into, into->size > start ? ", " : "");
+        width_clean(into, slice_of(key), false, 0);
+        buffer_text(into, " ");
+        put_cell(into, key, item, false, 0);
+    }
+    return true;
+}
+
+static void put_short_list(struct buffer *into, const json_t *list, bool lines, size_t indent)
+{
+    size_t index;
+    const json_t *item;
+
+    json_array_foreach(list, index, item)
+    {
+        if (index > 0 && lines)
+            buffer_printf(into, "\n%*s", (int)indent, "");
+        else
+            buffer_text(into, index > 0 ? ", " : "");
+        put_cell(into, "", item, false, 0);
+    }
+}
+
+/* One value as clean text; what is neither short nor plain as JSON. */
 static void put_cell(struct buffer *into, const char *key, const json_t *value, bool lines, size_t indent)
 {
     struct buffer json = {NULL, 0, 0};
@@ -98,7 +150,9 @@ static void put_cell(struct buffer *into, const char *key, const json_t *value, 
         put_integer(into, key, json_integer_value(value));
     } else if (json_is_real(value)) {
         buffer_printf(into, "%.6g", json_real_value(value));
-    } else {
+    } else if (is_short_list(value)) {
+        put_short_list(into, value, lines, indent);
+    } else if (!put_short_object(into, value)) {
         json_write(&json, value);
         width_clean(into, buffer_slice(&json), false, 0);
         buffer_free(&json);
@@ -130,6 +184,19 @@ struct table {
     size_t count;
 };
 
+/* "slot_ms" beside "slot", which says the same in its own zone. */
+static bool is_said_twice(const json_t *object, const char *key)
+{
+    char said[KEY_BYTES];
+    size_t size = ends_with(key, "_ms") ? strlen(key) - strlen("_ms") : KEY_BYTES;
+
+    if (size >= KEY_BYTES)
+        return false;
+    memcpy(said, key, size);
+    said[size] = '\0';
+    return json_object_get(object, said) != NULL;
+}
+
 static void add_column(struct table *table, const char *key)
 {
     for (size_t i = 0; i < table->count; i++)
@@ -147,7 +214,8 @@ static void find_columns(struct table *table, const json_t *rows)
 
     for (const char *const *first = first_keys; *first != NULL; first++)
         json_array_foreach(rows, index, row) if (json_object_get(row, *first) != NULL) add_column(table, *first);
-    json_array_foreach(rows, index, row) json_object_foreach(row, key, value) add_column(table, key);
+    json_array_foreach(rows, index, row) json_object_foreach(row, key, value) if (!is_said_twice(row, key))
+        add_column(table, key);
 }
 
 /* The cell's text, cut to the widest that a table shows, into `into` (cleared first). */
@@ -250,13 +318,12 @@ static bool is_named_table(const json_t *value)
     const char *key;
     json_t *row, *cell;
 
-    json_object_foreach((json_t *)value, key, row) {
+    json_object_foreach((json_t *)value, key, row)
+    {
         if (json_object_size(row) == 0)
             return false;
         const char *inner;
-        json_object_foreach(row, inner, cell)
-            if (json_is_object(cell) || json_is_array(cell))
-                return false;
+        json_object_foreach(row, inner, cell) if (json_is_object(cell) || json_is_array(cell)) return false;
     }
     return json_object_size(value) > 0;
 }
@@ -266,7 +333,8 @@ static void show_named_table(struct buffer *into, const json_t *object, size_t i
     json_t *rows = json_array(), *row;
     const char *key;
 
-    json_object_foreach((json_t *)object, key, row) {
+    json_object_foreach((json_t *)object, key, row)
+    {
         json_t *named = json_copy(row);
         json_object_set_new(named, "name", json_string(key));
         json_array_append_new(rows, named);
@@ -290,7 +358,7 @@ static void show_object(struct buffer *into, const json_t *object, size_t indent
 
     json_object_foreach((json_t *)object, key, value) if (!is_block(value) && width_of(heading(key)) > width) width =
         width_of(heading(key));
-    json_object_foreach((json_t *)object, key, value) if (!is_block(value))
+    json_object_foreach((json_t *)object, key, value) if (!is_block(value) && !is_said_twice(object, key))
     {
         buffer_printf(into, "%*s", (int)indent, "");
         put_padded(into, heading(key), width, false);

@@ -71,6 +71,20 @@ static void test_objects(void **state)
                 "    USD       12\n");
 }
 
+static void test_short_values(void **state)
+{
+    (void)state;
+    expect_show("[{\"tags\":[\"a\",2],\"units\":{\"long\":1,\"short\":2},\"deep\":[[1]]}]",
+                "tags  units            deep\n"
+                "a, 2  long 1, short 2  [[1]]\n");
+    expect_show("{\"added\":1,\"warnings\":[\"one\",\"two\"]}", "added     1\n"
+                                                                "warnings  one\n"
+                                                                "          two\n");
+    expect_show("{\"id\":1,\"slot\":\"2026-11-23T09:00:00+01:00\",\"slot_ms\":1795420800000}",
+                "id    1\n"
+                "slot  2026-11-23T09:00:00+01:00\n");
+}
+
 static void test_hostile_text(void **state)
 {
     (void)state;
@@ -127,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables),       cmocka_unit_test(test_units),      cmocka_unit_test(test_objects),
         cmocka_unit_test(test_hostile_text), cmocka_unit_test(test_long_cells), cmocka_unit_test(test_width),
+        cmocka_unit_test(test_short_values),
     };
 
     setenv("TZ", "UTC", 1);
