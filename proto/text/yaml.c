@@ -263,8 +263,7 @@ static bool on_list(struct builder *builder, const yaml_event_t *event)
         return fail_at(builder, event->start_mark, "anchors (&) are not part of this format");
     if (event->data.sequence_start.tag != NULL)
         return fail_at(builder, event->start_mark, "tags (!) are not part of this format");
-    return on_open(builder, YAML_LIST, event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE,
-                   event->start_mark);
+    return on_open(builder, YAML_LIST, event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE, event->start_mark);
 }
 
 static int by_key(const void *a, const void *b)

@@ -38,10 +38,11 @@ static const struct {
     {"a: \xff\n", "f.yaml:1:1: the file is not plain UTF-8 text"},
     {"a: 1\n\tb: 2\n", "f.yaml:2:1: a tab stands in the indentation; YAML wants blanks there"},
     {"a:\n  \t- 1\n", "f.yaml:2:3: a tab stands in the indentation; YAML wants blanks there"},
-    {"\xef\xbb\xbf" "a: 1\na: 2\n", "f.yaml:2:1: the key \"a\" stands here twice; the first one is in line 1"},
+    {"\xef\xbb\xbf"
+     "a: 1\na: 2\n",
+     "f.yaml:2:1: the key \"a\" stands here twice; the first one is in line 1"},
     {"a: 'x\n", "f.yaml:2:1: not valid YAML: found unexpected end of stream while scanning a quoted scalar"},
-    {"a: \"{{ x }}\" y\n",
-     "f.yaml:1:14: not valid YAML: did not find expected key while parsing a block mapping"},
+    {"a: \"{{ x }}\" y\n", "f.yaml:1:14: not valid YAML: did not find expected key while parsing a block mapping"},
 };
 
 static void test_refuses(void **state)
@@ -61,8 +62,9 @@ static void test_refuses(void **state)
 static void test_tree(void **state)
 {
     struct text_problem problem;
-    struct yaml_node *root = yaml_read("f.yaml", SLICE("---\nname: größe\nflag: \"no\"\nempty:\nlist: [a, {k: v}]\n"
-                                                       "text: |\n  {{ one }}\n  two\nplain: Hello {{ name }}\n"),
+    struct yaml_node *root = yaml_read("f.yaml",
+                                       SLICE("---\nname: größe\nflag: \"no\"\nempty:\nlist: [a, {k: v}]\n"
+                                             "text: |\n  {{ one }}\n  two\nplain: Hello {{ name }}\n"),
                                        &problem);
 
     (void)state;
@@ -160,7 +162,10 @@ static void test_nearest(void **state)
 static void test_byte_order_mark(void **state)
 {
     struct text_problem problem;
-    struct yaml_node *node = yaml_read("f.yaml", SLICE("\xef\xbb\xbf" "a: 1\n"), &problem);
+    struct yaml_node *node = yaml_read("f.yaml",
+                                       SLICE("\xef\xbb\xbf"
+                                             "a: 1\n"),
+                                       &problem);
 
     (void)state;
     assert_non_null(node);
@@ -188,10 +193,14 @@ static void test_long_problem_keeps_utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refuses), cmocka_unit_test(test_tree),
-        cmocka_unit_test(test_bounds),  cmocka_unit_test(test_files),
-        cmocka_unit_test(test_only),    cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_long_problem_keeps_utf8), cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_only),
+        cmocka_unit_test(test_nearest),
+        cmocka_unit_test(test_long_problem_keeps_utf8),
+        cmocka_unit_test(test_byte_order_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
