@@ -195,6 +195,7 @@ static void wire_engine(struct life *life, const struct engine_start *start)
     life->options = (struct engine_options){.config = config,
                                             .control_socket = config->control_socket,
                                             .clock_file = life->clock_path,
+                                            .clock_wait_ms = config->clock_wait_ms,
                                             .stop_ms = config->stop_ms,
                                             .reload = reload_workflows,
                                             .reload_context = life,

@@ -30,13 +30,13 @@ int64_t clock_wall_ms(void)
     return read_clock(CLOCK_REALTIME);
 }
 
-bool clock_wall_trusted(int64_t floor_ms)
+bool clock_wall_trusted(int64_t floor_ms, bool has_waited)
 {
     struct timex state = {.modes = 0};
 
     if (adjtimex(&state) != TIME_ERROR && !(state.status & STA_UNSYNC))
         return true;
-    return floor_ms > 0 && clock_wall_ms() >= floor_ms;
+    return floor_ms > 0 ? clock_wall_ms() >= floor_ms : has_waited;
 }
 
 int64_t clock_floor_read(const char *path)

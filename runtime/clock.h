@@ -9,9 +9,9 @@ int64_t clock_monotonic_ms(void);
 /* The same without the time the machine was suspended: for judging progress. */
 int64_t clock_awake_ms(void);
 int64_t clock_wall_ms(void);
-/* The kernel says it is synchronised, or it shows a later time than `floor_ms`, the last time known to have passed
- * (0: none is known). */
-bool clock_wall_trusted(int64_t floor_ms);
+/* The kernel says it is synchronised, or it shows a later time than `floor_ms`, the last time known to have passed.
+ * When none is known (0), a clock that nobody sets (a container's, say) is believed once it has been waited for. */
+bool clock_wall_trusted(int64_t floor_ms, bool has_waited);
 /* The last time known to have passed, kept in a small file; 0 when there is none. A failed write is no error: the next
  * one comes within the minute. */
 int64_t clock_floor_read(const char *path);

@@ -12,6 +12,7 @@ struct engine_options {
     struct http_client_options http_client[ACTOR_COUNT]; /* in_flight_max 0: the actor makes no calls */
     const char *control_socket;                          /* file system path of the console's ipc socket */
     const char *clock_file;                              /* keeps the last known time; NULL: none */
+    int64_t clock_wait_ms;                               /* see clock_wall_trusted(); 0: for ever */
     int64_t stop_ms;                                     /* an orderly stop takes at most that */
     int guardian_fd;                                     /* a beat is written here each second; -1: no guardian */
     /* Notes what an actor has in hand; called on the actor's thread, must not block. May be NULL. */

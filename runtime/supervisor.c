@@ -369,7 +369,9 @@ static void beat(struct supervisor *supervisor)
 {
     const struct engine_options *options = supervisor->engine->options;
     int64_t floor = options->clock_file ? clock_floor_read(options->clock_file) : 0;
-    bool trusted = clock_wall_trusted(floor);
+    bool has_waited = options->clock_wait_ms > 0 &&
+                      actor_now(supervisor->actor) - supervisor->engine->started_ms >= options->clock_wait_ms;
+    bool trusted = clock_wall_trusted(floor, has_waited);
 
     atomic_store(&supervisor->engine->wall_trusted, trusted);
     if (options->clock_file != NULL && trusted && supervisor->beats++ % 60 == 0)
