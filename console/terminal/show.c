@@ -142,7 +142,8 @@ static void put_cell(struct buffer *into, const char *key, const json_t *value, 
     } else if (json_is_string(value)) {
         struct slice text = {json_string_value(value), json_string_length(value)};
         width_clean(into, text.size > 0 ? text : slice_of("-"), lines, indent);
-    } else if (json_is_array(value) && json_array_size(value) == 0) {
+    } else if ((json_is_array(value) && json_array_size(value) == 0) ||
+               (json_is_object(value) && json_object_size(value) == 0)) {
         buffer_text(into, "none");
     } else if (json_is_boolean(value)) {
         buffer_text(into, json_is_true(value) ? "yes" : "no");

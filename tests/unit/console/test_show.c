@@ -77,6 +77,8 @@ static void test_short_values(void **state)
     expect_show("[{\"tags\":[\"a\",2],\"units\":{\"long\":1,\"short\":2},\"deep\":[[1]]}]",
                 "tags  units            deep\n"
                 "a, 2  long 1, short 2  [[1]]\n");
+    expect_show("{\"metrics\":{},\"least\":20}", "metrics  none\n"
+                                                 "least    20\n");
     expect_show("{\"added\":1,\"warnings\":[\"one\",\"two\"]}", "added     1\n"
                                                                 "warnings  one\n"
                                                                 "          two\n");
