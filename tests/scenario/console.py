@@ -17,6 +17,26 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from live import BIN, DATA, ROOT, Failed, check, equal, run, wait_until  # noqa: E402
 
 NOBODY = 4611686018427387904  # an id that was never given
+ONCE = {"job revive", "job cancel", "run cancel", "approve", "reject", "approval edit", "approval later",
+        "calendar remove"}  # refused a second time
+CHANNELS = """
+channels:
+  pictures: {slots: ["0 9 * * *", "0 19 * * *"], zone: Europe/Berlin}
+"""
+ASKED = """workflow: asked
+mode: live
+on: [manual: true]
+steps:
+  - {id: ok, approve: "{{ trigger.body.text }}"}
+"""
+CHOSEN = """workflow: chosen
+mode: live
+on:
+  - manual: true
+  - schedule: {cron: "0 3 29 2 *"}
+steps:
+  - {id: choose, variant: {experiment: captions, variants: {short: 1, long: 1}, unit: "{{ run.id }}"}}
+"""
 
 
 def test_commands(live, said):
@@ -28,11 +48,70 @@ def test_commands(live, said):
         answer = live.cli(*words)
         check(field in answer, f"purser --json {command}: JSON with {field}")
         code, out, problem = live.console(*words)
-        if command in ("job revive", "job cancel"):
+        if command in ONCE:
             equal(code, 1, f"purser {command} a second time: refused")
             continue
         equal((code, problem), (0, ""), f"purser {command}: exit code 0")
         check(out.strip() != "" and not out.lstrip().startswith(("{", "[")), f"purser {command}: not JSON for people")
+
+
+def begin(live, workflow, body):
+    return live.cli("workflow", "run", workflow, "--input", json.dumps(body))["run"]
+
+
+def test_people(live, run_id):
+    """What nests is laid out, not printed as JSON."""
+    live.cli("calendar", "add", "pictures", "A picture", "--title", "Tea", "--at", "2030-01-02T09:00")
+    week = live.console("calendar", "--from", "2030-01-01")[1]
+    check(re.search(r"(?m)^Wed 2030-01-02  09:00  #\d+ Tea$", week), "the week: a day, a slot and what stands in it")
+    month = live.console("calendar", "--from", "2030-01-01", "--view", "month")[1]
+    check("02 1/2" in month and "61 slots are free, the first 2030-01-01T09:00:00+01:00" in month,
+          "the month: how many of a day's slots are taken, and what is free")
+    whole = live.console("run", "show", run_id, "--whole")[1]
+    check("this text is longer than a table's cell " * 9 in whole, "run show --whole: nothing is cut")
+    for words in (["calendar"], ["schedules", "--count", 3], ["workflows"], ["run", "show", run_id],
+                  ["run", "diff", run_id, run_id], ["experiment", "show", "captions"]):
+        out = live.console(*words)[1]
+        check("[" not in out and "{" not in out, f"purser {' '.join(map(str, words))}: no JSON in it")
+
+
+def issue_words(live):
+    """The commands of workflows, schedules, calendar and approvals, and what they need."""
+    text = "this text is longer than a table's cell " * 9
+    asked = [begin(live, "asked", {"text": text}) for _ in range(5)]
+    chosen = [begin(live, "chosen", {}) for _ in range(2)]
+    wait_until("five approvals are asked for", lambda: len(live.cli("approvals")["approvals"]) == 5)
+    wait_until("the chosen are done",
+               lambda: len(live.cli("runs", "--workflow", "chosen", "--state", "done")["runs"]) == 2)
+    ids = sorted(row["id"] for row in live.cli("approvals")["approvals"])
+    entries = [live.cli("calendar", "add", "pictures", f"text {number}")["id"] for number in range(3)]
+    files = [live.folder / "workflows" / f"{name}.yaml" for name in ("order-confirmation", "chosen")]
+    export = live.folder / "plan.ics"
+    export.write_text(live.cli("calendar", "export")["ics"], encoding="utf-8")
+    test_people(live, asked[0])
+    return {
+        "workflows": (["workflows"], "workflows"), "workflow run": (["workflow", "run", "chosen"], "run"),
+        "workflow reload": (["workflow", "reload"], "unchanged"),
+        "workflow check": (["workflow", "check", *files], "files"),
+        "workflow test": (["workflow", "test", files[0]], "passed"),
+        "workflow diff": (["workflow", "diff", *files], "steps"),
+        "workflow shadow": (["workflow", "shadow", files[1]], "differing"),
+        "run replay": (["run", "replay", chosen[0], "--from", "choose"], "run"),
+        "run diff": (["run", "diff", *chosen], "steps"), "run cancel": (["run", "cancel", asked[4]], "message"),
+        "schedules": (["schedules"], "schedules"), "schedule next": (["schedule", "next", "@daily"], "times"),
+        "schedule explain": (["schedule", "explain", "@daily"], "words"), "expr": (["expr", "'a' .. 'b'"], "ab"),
+        "calendar": (["calendar"], "channels"), "calendar drafts": (["calendar", "drafts"], "drafts"),
+        "calendar add": (["calendar", "add", "pictures", "x"], "id"),
+        "calendar move": (["calendar", "move", entries[0], "--at", "2030-03-01T09:00"], "slot"),
+        "calendar edit": (["calendar", "edit", entries[1], "--text", "y"], "id"),
+        "calendar remove": (["calendar", "remove", entries[2]], "removed"),
+        "calendar export": (["calendar", "export"], "ics"),
+        "calendar import": (["calendar", "import", "pictures", f"@{export}"], "unchanged"),
+        "approvals": (["approvals"], "approvals"), "approval show": (["approval", "show", ids[0]], "content"),
+        "approval edit": (["approval", "edit", ids[0], "Another"], "message"),
+        "approval later": (["approval", "later", ids[1]], "message"), "approve": (["approve", ids[2]], "message"),
+        "reject": (["reject", ids[3]], "message"), "experiments": (["experiments"], "experiments"),
+        "experiment show": (["experiment", "show", "captions"], "metrics")}
 
 
 def test_list_arguments(live):
@@ -168,6 +247,8 @@ def test_no_daemon(live):
 
 
 def test(live):
+    live.sections["channels"] = CHANNELS
+    live.workflows.update(asked=ASKED, chosen=CHOSEN)
     live.start()
     live.mail_mode(drop_kept=1.0)
     order = json.loads((DATA / "shopify/orders_create_paid.shopify-app-js.json").read_bytes())
@@ -184,15 +265,15 @@ def test(live):
     newest = live.cli("runs")["runs"][0]["run"]
     test_refusals(live)
     test_list_arguments(live)
+    test_doubt(live, doubtful[2])
+    test_push(live)
     test_commands(live, {
         "status": (["status"], "queues"), "jobs": (["jobs"], "jobs"),
         "job show": (["job", "show", doubtful[0]], "state"),
         "runs": (["runs"], "runs"), "run show": (["run", "show", newest], "steps"), "books": (["books"], "books"),
         "push": (["push", "imports", '{"amount": 0}'], "job"), "limits": (["limits"], "gates"),
         "store check": (["store", "check"], "clean"), "job cancel": (["job", "cancel", dead], "done"),
-        "job revive": (["job", "revive", doubtful[1], "--resend"], "done")})
-    test_doubt(live, doubtful[2])
-    test_push(live)
+        "job revive": (["job", "revive", doubtful[1], "--resend"], "done"), **issue_words(live)})
     test_usage(live)
     test_shell(live)
     test_socket(live)
