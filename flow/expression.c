@@ -342,6 +342,14 @@ static bool render_parts(struct sandbox *sandbox, struct slice text, struct buff
     return !bad;
 }
 
+/* Most texts of a workflow are plain, and a sandbox costs far more than a copy. */
+static bool is_plain(const struct expression_engine *engine, struct slice text)
+{
+    return text.size <= engine->bounds.output_max &&
+           (text.size == 0 ||
+            (memmem(text.data, text.size, "{{", 2) == NULL && memmem(text.data, text.size, "}}", 2) == NULL));
+}
+
 bool expression_render(struct expression_engine *engine, struct slice text, const json_t *vars, struct buffer *out,
                        struct expression_problem *problem)
 {
@@ -349,6 +357,10 @@ bool expression_render(struct expression_engine *engine, struct slice text, cons
     size_t start = out->size;
     bool rendered;
 
+    if (is_plain(engine, text)) {
+        buffer_append(out, text.data, text.size);
+        return true;
+    }
     if (!sandbox_open(&sandbox, engine, vars, problem))
         return false;
     rendered = render_parts(&sandbox, text, out, problem);
