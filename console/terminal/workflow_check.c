@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "console/terminal/workflow_commands.h"
+#include "console/terminal/known_names.h"
 #include "console/terminal/rehearsing.h"
 #include "flow/workflow.h"
 #include <dirent.h>
@@ -13,7 +14,7 @@ struct checked {
     const char *file;
     struct workflow *workflow; /* NULL: cannot be read */
     struct text_problem problem;
-    bool is_bad;
+    bool is_bad, has_config;
 };
 
 /* ---- prompts ---- */
@@ -159,17 +160,30 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* What only a purser.yaml knows, when none was given. */
+static json_t *unchecked_of(const struct checked *checked)
+{
+    struct buffer text = {NULL, 0, 0};
+
+    if (checked->workflow != NULL && !checked->has_config)
+        known_names_list(checked->workflow, &text);
+    json_t *names = json_stringn(text.size > 0 ? text.data : "", text.size);
+    buffer_free(&text);
+    return names;
+}
+
 static json_t *report_of(const struct checked *checked, const char *shop_zone)
 {
     const struct text_problem *problem = &checked->problem;
 
-    return json_pack("{s:s, s:b, s:o, s:o, s:o}", "file", checked->file, "ok", !checked->is_bad, "problem",
+    return json_pack("{s:s, s:b, s:o, s:o, s:o, s:o}", "file", checked->file, "ok", !checked->is_bad, "problem",
                      checked->is_bad
                          ? json_pack("{s:s, s:i, s:i, s:s}", "file", problem->file, "line", (int)problem->line,
                                      "column", (int)problem->column, "text", problem->text)
                          : json_null(),
                      "warnings", checked->workflow != NULL ? warnings_of(checked->workflow) : json_array(), "schedules",
-                     checked->workflow != NULL ? schedules_of(checked->workflow, shop_zone, wall_ms()) : json_array());
+                     checked->workflow != NULL ? schedules_of(checked->workflow, shop_zone, wall_ms()) : json_array(),
+                     "unchecked", unchecked_of(checked));
 }
 
 static void print_schedules(const json_t *schedules, FILE *out)
@@ -200,6 +214,9 @@ static void print_report(const struct checked *checked, const json_t *report, FI
         fprintf(out, "%s: ok\n", checked->file);
     json_array_foreach(json_object_get(report, "warnings"), index, warning)
         fprintf(out, "  warning: %s\n", json_string_value(warning));
+    struct slice unchecked = json_text_at(report, "unchecked");
+    if (unchecked.size > 0)
+        fprintf(out, "  not looked up without --config: %.*s\n", (int)unchecked.size, unchecked.data);
     print_schedules(json_object_get(report, "schedules"), out);
 }
 
@@ -257,26 +274,36 @@ static int report_all(const struct settings *settings, const char *shop_zone, co
     return exit_code;
 }
 
+static void read_checked(struct checked *checked, const char *file, const struct yaml_node *root)
+{
+    checked->file = file;
+    checked->has_config = root != NULL;
+    checked->workflow = workflow_read_file(file, &checked->problem);
+    checked->is_bad = checked->workflow == NULL;
+    if (!checked->is_bad)
+        check_prompts(checked);
+    if (!checked->is_bad && root != NULL)
+        checked->is_bad = !known_names_check(root, checked->workflow, &checked->problem);
+}
+
 int workflow_check(const struct settings *settings, const json_t *arguments, FILE *out, FILE *problems)
 {
     const json_t *files = json_object_get(arguments, "files");
     size_t count = json_array_size(files);
+    struct yaml_node *root = NULL;
     struct rehearsing_config config;
     struct text_problem problem;
     char text[800];
 
-    if (!rehearsing_read_config(settings, &config, &problem)) {
+    if (!rehearsing_read_config(settings, &config, &problem) ||
+        (settings->config[0] != '\0' && (root = yaml_read_file(settings->config, &problem)) == NULL)) {
         text_problem_print(&problem, text, sizeof(text));
         return offline_refuse(problems, "%s", text);
     }
     struct checked *checked = xcalloc(count + 1, sizeof(*checked));
-    for (size_t i = 0; i < count; i++) {
-        checked[i].file = json_string_value(json_array_get(files, i));
-        checked[i].workflow = workflow_read_file(checked[i].file, &checked[i].problem);
-        checked[i].is_bad = checked[i].workflow == NULL;
-        if (!checked[i].is_bad)
-            check_prompts(&checked[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        read_checked(&checked[i], json_string_value(json_array_get(files, i)), root);
+    yaml_node_free(root);
     check_names(checked, count);
     check_rings(checked, count);
     int exit_code = report_all(settings, config.shop.zone, checked, count, out);

@@ -137,6 +137,30 @@ static void test_check_prompts(void **state)
     assert_int_equal(run(bench, workflow_check, "workflows/w.yaml", NULL), SESSION_OK);
 }
 
+/* What only a purser.yaml knows is said to be unchecked without one. */
+static void test_check_names(void **state)
+{
+    struct bench *bench = *state;
+    static const char text[] = "workflow: w\nmode: live\non:\n  - queue: import\nsteps:\n"
+                               "  - id: a\n    http: {url: \"https://crm.example/\", secret: crm/key}\n";
+
+    bench_write(bench, "w.yaml", text);
+    assert_int_equal(run(bench, workflow_check, "w.yaml", NULL), SESSION_OK);
+    assert_string_equal(bench->said,
+                        "DIR/w.yaml: ok\n  not looked up without --config: queue import, secret crm/key\n");
+    snprintf(bench->settings.config, sizeof(bench->settings.config), "%s/purser.yaml", bench->folder);
+    bench_write(bench, "purser.yaml", "queues:\n  imports: {}\n");
+    assert_int_equal(run(bench, workflow_check, "w.yaml", NULL), SESSION_REFUSED);
+    assert_string_equal(bench->said, "DIR/w.yaml:4:1: there is no queue \"import\"; did you mean \"imports\"?\n");
+    bench_write(bench, "purser.yaml", "queues:\n  import: {}\nhttp_hosts:\n  a.example: {secret: other}\n");
+    assert_int_equal(run(bench, workflow_check, "w.yaml", NULL), SESSION_REFUSED);
+    assert_string_equal(bench->said,
+                        "DIR/w.yaml:6:1: there is no secret under http_hosts \"crm/key\"; known: other\n");
+    bench_write(bench, "purser.yaml", "queues:\n  import: {}\nhttp_hosts:\n  crm.example: {secret: crm/key}\n");
+    assert_int_equal(run(bench, workflow_check, "w.yaml", NULL), SESSION_OK);
+    assert_string_equal(bench->said, "DIR/w.yaml: ok\n");
+}
+
 static void test_check_rings(void **state)
 {
     struct bench *bench = *state;
@@ -410,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_check, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_prompts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_rings, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_check_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_check_schedules, setup, teardown),
         cmocka_unit_test_setup_teardown(test_test, setup, teardown),
         cmocka_unit_test_setup_teardown(test_test_only, setup, teardown),
