@@ -5,6 +5,7 @@
 #include "flow/expression.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BRACES_BEFORE "{{ "
@@ -86,6 +87,16 @@ static void print_value(const struct settings *settings, json_t *value, FILE *ou
     buffer_free(&clean);
 }
 
+/* A workflow always has the time; a file may say another one. */
+static void add_now(json_t *names)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (json_object_get(names, "now") == NULL)
+        json_object_set_new(names, "now", json_integer((json_int_t)now.tv_sec * 1000 + now.tv_nsec / 1000000));
+}
+
 int expr_command(const struct settings *settings, const json_t *arguments, FILE *out, FILE *problems)
 {
     struct slice given = json_text_at(arguments, "expression");
@@ -98,6 +109,7 @@ int expr_command(const struct settings *settings, const json_t *arguments, FILE 
 
     if (names == NULL)
         return SESSION_REFUSED;
+    add_now(names);
     is_bare = !is_template(given);
     buffer_text(&text, is_bare ? BRACES_BEFORE : "");
     buffer_append(&text, given.data, given.size);

@@ -24,15 +24,15 @@ static void name_subcommands(const char *word, char *problem, size_t size)
 static void name_nearest(const char *one, const char *both, char *problem, size_t size)
 {
     const char *known[COMMAND_COUNT + 1] = {NULL};
-    const char *nearest;
+    const char *nearest, *said = both;
 
     for (unsigned i = 0; i < COMMAND_COUNT; i++)
         known[i] = command_info[i].words;
     nearest = text_nearest(both, known);
     if (nearest == NULL)
-        nearest = text_nearest(one, known);
+        nearest = text_nearest(said = one, known);
     if (nearest != NULL)
-        snprintf(problem, size, "there is no command \"%.40s\"; did you mean \"%s\"?", one, nearest);
+        snprintf(problem, size, "there is no command \"%.40s\"; did you mean \"%s\"?", said, nearest);
     else
         snprintf(problem, size, "there is no command \"%.40s\"; see: purser help", one);
 }

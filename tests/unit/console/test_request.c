@@ -54,7 +54,7 @@ static void test_requests(void **state)
         {"", "! there is no command \"\"; see: purser help"},
         {"job", "! job what? There is: job show, job revive, job cancel"},
         {"stats", "! there is no command \"stats\"; did you mean \"status\"?"},
-        {"job shwo 12", "! there is no command \"job\"; did you mean \"job show\"?"},
+        {"job shwo 12", "! there is no command \"job shwo\"; did you mean \"job show\"?"},
         {"frobnicate", "! there is no command \"frobnicate\"; see: purser help"},
         {"job show", "! job show needs id: The job"},
         {"workflow check", "! workflow check needs files: Workflow files"},
