@@ -161,6 +161,8 @@ static json_t *text_of(lua_State *lua, int index, struct writer *writer)
 
     if (size >= writer->left)
         writer->wrong = "the value is larger than the bound for results; return less";
+    else if (memchr(text, '\0', size) != NULL)
+        writer->wrong = "a text holds a zero byte; leave it out";
     else if (value == NULL)
         writer->wrong = "a text is no valid UTF-8; cut text with sub() or shorten()";
     else

@@ -216,6 +216,12 @@ static void fan_out(struct scheduler *scheduler, struct event *event, struct wor
     struct buffer text = {NULL, 0, 0};
 
     json_write(&text, trigger);
+    json_decref(trigger);
+    if (!json_is_readable(buffer_slice(&text))) {
+        buffer_free(&text);
+        event_bury(scheduler, event, ERROR_TOO_LARGE, "the body has too many values, or too deep ones");
+        return;
+    }
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     for (size_t i = 0; i < count; i++) {
         struct buffer payload = {NULL, 0, 0};
@@ -228,7 +234,6 @@ static void fan_out(struct scheduler *scheduler, struct event *event, struct wor
         buffer_free(&payload);
     }
     buffer_free(&text);
-    json_decref(trigger);
     event_commit(scheduler, event);
 }
 

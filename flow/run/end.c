@@ -244,7 +244,13 @@ static void put_go_on(struct machine *machine)
 
 /* ---- the record ---- */
 
-/* Inputs are the first that a record past its bound can do without. */
+static bool fits(const struct buffer *record)
+{
+    return record->size <= RECORD_BYTES_MAX && json_is_readable(buffer_slice(record));
+}
+
+/* Inputs are the first that a record past its bounds can do without. One that could not be read again would leave its
+ * run open for ever. */
 static void write_record(struct machine *machine, struct buffer *record)
 {
     struct run *run = machine->run;
@@ -252,16 +258,15 @@ static void write_record(struct machine *machine, struct buffer *record)
     json_t *step;
 
     json_write(record, run->record);
-    if (record->size <= RECORD_BYTES_MAX)
+    if (fits(record))
         return;
     json_object_foreach(json_object_get(run->record, "steps"), instance, step) json_object_del(step, "input");
     buffer_clear(record);
     json_write(record, run->record);
-    if (record->size <= RECORD_BYTES_MAX)
+    if (fits(record))
         return;
     if (run->state == RUN_OPEN)
         machine_withdraw(machine, "cancelled");
-    machine->is_wanting = false; /* a question that could not be withdrawn ends by its own time */
     run_reduce(run);
     json_object_set_new(run->record, "steps", json_object());
     json_object_del(run->record, "result");

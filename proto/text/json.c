@@ -91,6 +91,25 @@ static bool scan(struct slice text, struct json_problem *problem)
     return true;
 }
 
+/* A zero byte in a string is written as \u0000. */
+static bool has_zero(struct slice text)
+{
+    for (size_t at = 0; at + 6 <= text.size; at++)
+        if (text.data[at] == '\\') {
+            if (memcmp(text.data + at + 1, "u0000", 5) == 0)
+                return true;
+            at++;
+        }
+    return false;
+}
+
+bool json_is_readable(struct slice text)
+{
+    struct json_problem problem;
+
+    return text.size <= JSON_BYTES_MAX && scan(text, &problem) && !has_zero(text);
+}
+
 /* Our words for jansson's codes: its own texts quote the input. */
 static const char *explain(enum json_error_code code)
 {

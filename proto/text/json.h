@@ -16,6 +16,9 @@ struct json_problem {
 
 /* Parses one JSON value. NULL on a problem. The caller owns the result (json_decref). */
 json_t *json_read(struct slice text, struct json_problem *problem);
+/* Whether json_read() would take what json_write() wrote: values that were read one by one can be too deep or too many
+ * together. */
+bool json_is_readable(struct slice text);
 
 /* Compact text with sorted keys into `into` (canonical: equal values give equal bytes). */
 void json_write(struct buffer *into, const json_t *value);
