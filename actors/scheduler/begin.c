@@ -192,19 +192,22 @@ void begin_one(struct scheduler *scheduler, struct event *event, struct workflow
             event_is_start(event) && event->payload.start.run != 0 ? event->payload.start.run : scheduler->id_next++;
     prepare(scheduler, event, workflow, trigger);
     struct machine machine = event_machine(scheduler, event, workflow);
+    const uint64_t first_id = scheduler->id_next; /* what a try took that comes to nothing is there for the next */
     machine.op_count = event->has_unique ? 2 : 1;
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     machine.op_count += put_definition(scheduler, event, workflow);
     machine.op_count += occurrence_put(scheduler, event, workflow);
     if (event->run.state == RUN_OPEN)
         machine_go_on(&machine);
+    if (!machine.is_wanting)
+        machine_put_run(&machine);
     if (machine.is_wanting) {
+        scheduler->id_next = first_id;
         fact_read(scheduler, event, &machine.wanted);
         return;
     }
     snprintf(event->begun, sizeof(event->begun), "%s", workflow->hash);
     event->else_error = machine.else_error;
-    machine_put_run(&machine);
     event_commit(scheduler, event);
 }
 

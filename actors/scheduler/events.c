@@ -138,6 +138,7 @@ void event_restart(struct scheduler *scheduler, struct event *event)
     event->run = (struct run){0};
     buffer_clear(&event->record);
     buffer_clear(&event->doubts);
+    event->doubts_are_known = false;
     json_decref(event->facts);
     event->facts = json_object();
     event->fact_count = 0;
@@ -154,6 +155,7 @@ void event_restart(struct scheduler *scheduler, struct event *event)
 
 void event_go_on(struct scheduler *scheduler, struct event *event)
 {
+    actor_hand(scheduler->actor, event->id, event->run_id);
     event_forget(event);
     event->ticket = 0;
     if (event_is_of_run(event))

@@ -68,8 +68,6 @@ void follow_begin(struct scheduler *scheduler, struct event *event)
     if (event->ruin == ERROR_OK && event->payload.id == PAYLOAD_ALARM)
         event_read(scheduler, event, EVENT_JOB,
                    (struct msg_read){.what = READ_JOB, .id = event->payload.alarm.job, .limit = 1});
-    else if (event->ruin == ERROR_OK && event->payload.id == PAYLOAD_CANCEL)
-        read_doubts(scheduler, event, (struct slice){NULL, 0});
     else
         read_run(scheduler, event);
 }
@@ -175,11 +173,27 @@ static void keep_doubts(struct event *event)
     const unsigned char *from = wire.at;
     struct op op;
 
+    if (event->doubts.size == 0)
+        return;
     for (; op_take(&wire, &op); from = wire.at)
         if (op.id != OP_CANCEL || !is_doubted(event, op.cancel.job))
             buffer_append(&kept, from, (size_t)(wire.at - from));
     buffer_free(&event->ops);
     event->ops = kept;
+}
+
+/* Jobs of steps that had not ended. A run too large to keep does not tell any more which they were. */
+static bool withdraws(const struct event *event)
+{
+    json_t *steps = json_object_get(event->run.record, "steps"), *step;
+    const char *instance;
+
+    json_object_foreach(steps, instance, step)
+    {
+        if (run_step_is(step, "cancelled"))
+            return true;
+    }
+    return json_object_size(steps) == 0;
 }
 
 /* False when nothing waits for the event any more. */
@@ -209,11 +223,15 @@ static bool move(struct event *event, struct machine *machine)
 static void work(struct scheduler *scheduler, struct event *event, const struct workflow *workflow)
 {
     struct machine machine = event_machine(scheduler, event, workflow);
+    const uint64_t first_id = scheduler->id_next; /* what a try took that comes to nothing is there for the next */
 
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     machine.op_count = 1;
     bool is_moved = move(event, &machine);
+    if (is_moved && !machine.is_wanting)
+        machine_put_run(&machine);
     if (machine.is_wanting) {
+        scheduler->id_next = first_id;
         fact_read(scheduler, event, &machine.wanted);
         return;
     }
@@ -223,9 +241,11 @@ static void work(struct scheduler *scheduler, struct event *event, const struct 
         return;
     }
     event->else_error = machine.else_error;
-    machine_put_run(&machine);
-    if (event->payload.id == PAYLOAD_CANCEL)
-        keep_doubts(event);
+    if (event->run.state != RUN_OPEN && !event->doubts_are_known && withdraws(event)) {
+        read_doubts(scheduler, event, (struct slice){NULL, 0});
+        return;
+    }
+    keep_doubts(event);
     event_commit(scheduler, event);
 }
 
@@ -253,6 +273,53 @@ void follow_go_on(struct scheduler *scheduler, struct event *event)
         work(scheduler, event, workflow);
 }
 
+/* ---- what a job did although its run has ended ---- */
+
+/* The step whose job was in a worker's hand when its run ended, or NULL. */
+static json_t *withdrawn_step(const struct event *event)
+{
+    const struct payload_step_done *done = &event->payload.step_done;
+    char name[RECORD_INSTANCE_MAX + 1];
+
+    if (event->payload.id != PAYLOAD_STEP_DONE || done->error != ERROR_OK || done->step.size > RECORD_INSTANCE_MAX)
+        return NULL;
+    snprintf(name, sizeof(name), "%.*s", (int)done->step.size, done->step.size ? done->step.data : "");
+    json_t *step = run_step(&event->run, name, false);
+    bool is_it = run_step_is(step, "cancelled") &&
+                 (uint64_t)json_integer_value(json_object_get(step, "job")) == done->job;
+    return is_it ? step : NULL;
+}
+
+/* Its effect happened, and a run that repeats this one is not to do it again. */
+static void end_late(struct scheduler *scheduler, struct event *event, const struct record_run_entry *entry)
+{
+    struct buffer record = {NULL, 0, 0};
+    struct json_problem problem;
+    json_t *step = run_read(&event->run, entry->record) ? withdrawn_step(event) : NULL;
+
+    if (step != NULL) {
+        json_t *result = json_read(event->payload.step_done.result, &problem);
+        json_object_set_new(step, "result", result != NULL ? result : json_null());
+        run_step_set(step, "done", event->now_ms);
+        json_write(&record, event->run.record);
+        if (record.size > RECORD_BYTES_MAX || !json_is_readable(buffer_slice(&record))) {
+            json_object_set_new(step, "result", json_null());
+            buffer_clear(&record);
+            json_write(&record, event->run.record);
+        }
+    }
+    event_forget(event);
+    op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
+    if (step != NULL)
+        op_put_run(&event->ops, &(struct op_run){.run = entry->run,
+                                                 .version = entry->version,
+                                                 .workflow = entry->workflow,
+                                                 .state = entry->state,
+                                                 .record = buffer_slice(&record)});
+    buffer_free(&record);
+    event_commit(scheduler, event);
+}
+
 /* ---- pages ---- */
 
 static void on_run(struct scheduler *scheduler, struct event *event, const struct msg_page *msg)
@@ -260,8 +327,12 @@ static void on_run(struct scheduler *scheduler, struct event *event, const struc
     struct wire wire = wire_over(msg->rows);
     struct record_run_entry entry;
 
-    if (msg->error != ERROR_OK || !record_take_run_entry(&wire, &entry) || entry.state != RUN_OPEN) {
+    if (msg->error != ERROR_OK || !record_take_run_entry(&wire, &entry)) {
         event_drop(scheduler, event);
+        return;
+    }
+    if (entry.state != RUN_OPEN) {
+        end_late(scheduler, event, &entry);
         return;
     }
     buffer_clear(&event->record);
@@ -322,12 +393,13 @@ static void on_doubts(struct scheduler *scheduler, struct event *event, const st
     struct record_job_view job;
 
     for (uint64_t i = 0; i < msg->count && record_take_job_view(&wire, &job); i++)
-        if (job.run == event->payload.cancel.run)
+        if (job.run == event->head.run)
             buffer_append(&event->doubts, &job.id, sizeof(job.id));
-    if (msg->next.size > 0)
-        read_doubts(scheduler, event, msg->next);
+    event->doubts_are_known = msg->next.size == 0;
+    if (event->doubts_are_known)
+        event_go_on(scheduler, event);
     else
-        read_run(scheduler, event);
+        read_doubts(scheduler, event, msg->next);
 }
 
 void follow_on_page(struct scheduler *scheduler, struct event *event, const struct msg_page *msg)

@@ -54,7 +54,7 @@ static void ids_came(struct scheduler *scheduler, const struct msg_committed *ms
     scheduler->id_end = msg->first_id + IDS_AT_ONCE;
     for (size_t i = 0; i < scheduler->event_room; i++)
         if (scheduler->events[i].phase == EVENT_IDS)
-            event_restart(scheduler, &scheduler->events[i]);
+            event_go_on(scheduler, &scheduler->events[i]);
 }
 
 /* ---- queues ---- */

@@ -24,7 +24,7 @@ enum event_phase {
     EVENT_FREE,
     EVENT_IDS,         /* waits for ids to be allocated */
     EVENT_JOB,         /* an alarm: reads the job that should have ended */
-    EVENT_DOUBTS,      /* a cancel: reads which jobs of the run only a person can settle */
+    EVENT_DOUBTS,      /* the run is to end: reads which of its jobs only a person can settle */
     EVENT_RUN,         /* reads the run, or the one that is repeated */
     EVENT_DEFINITION,  /* reads a definition that is not loaded any more */
     EVENT_OVERLAP,     /* an occurrence: reads which run the one before it began */
@@ -61,7 +61,8 @@ struct event {
     json_t *facts; /* owned; what was read for the machine, by name */
     size_t fact_count;
     struct event_fact fact;
-    struct buffer doubts;  /* CANCEL: ids (uint64_t) of the run's jobs in doubt */
+    struct buffer doubts;  /* ids (uint64_t) of the run's jobs in doubt */
+    bool doubts_are_known; /* they were read, since the event withdraws jobs */
     uint64_t begun_id;     /* the id of the run that the event begins, the same at each try; 0: none yet */
     bool overlap_is_known; /* nothing of the occurrence before is under way */
     uint64_t overlap_version;

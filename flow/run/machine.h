@@ -112,5 +112,6 @@ struct machine_repeat {
  * `from` is no step of the workflow, or nothing failed. */
 bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow,
                   const struct machine_repeat *repeat, char *problem, size_t room);
-/* Appends what follows of the run's state: its RUN operation, and at its end the events for who waits for it. Last. */
+/* Appends what follows of the run's state: its RUN operation, and at its end the events for who waits for it. Last.
+ * A record too large to keep ends the run, for which facts may be wanted too: is_wanting. */
 void machine_put_run(struct machine *machine);

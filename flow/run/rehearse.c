@@ -128,7 +128,6 @@ static void keep(struct play *play, struct machine *machine)
     bool was_open = play->world.run_state == RUN_OPEN;
 
     note_withheld(play, machine->run);
-    machine_put_run(machine);
     world_commit(&play->world, buffer_slice(machine->ops));
     machine->run->version = play->world.run_version;
     if (was_open && machine->run->state != RUN_OPEN)
@@ -151,6 +150,8 @@ static bool try_event(struct play *play, const struct payload *event, json_t *fa
                               .ops = &ops};
     bool is_taken = deliver(&machine, event);
 
+    if (is_taken && !machine.is_wanting)
+        machine_put_run(&machine);
     if (machine.is_wanting)
         json_object_set_new(facts, machine.wanted.name, world_fact(&play->world, &machine.wanted));
     if (is_taken && !machine.is_wanting)
