@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { VALUE_BYTES_MAX = 16 * 1024, KEY_ROOM = 420 };
+static const int64_t AMOUNT_MAX = INT64_C(1000000000000000); /* so that no hour of a book runs over */
 
 static json_int_t integer_or(const json_t *inputs, const char *name, json_int_t otherwise)
 {
@@ -40,6 +41,8 @@ static enum error local_save(struct machine *machine, struct machine_step *step,
     const struct machine_save save = {
         json_text_at(inputs, "target"), shop, json_object_get(inputs, "from"), rows_max};
     enum error error = machine->hooks->save(&save, machine->ops, &rows, problem, room);
+    if (error == ERROR_TOO_LARGE && machine->steps_begun > 1) /* the next commit has more room */
+        machine->is_starved = machine->is_full = true;
     if (error != ERROR_OK)
         return error;
     machine->op_count += rows;
@@ -119,6 +122,14 @@ static enum error local_count(struct machine *machine, struct machine_step *step
     enum error error = ERROR_OK;
 
     (void)step;
+    if (op.currency.size != 0 && op.currency.size != 3) {
+        snprintf(problem, room, "count: a currency has three letters, as EUR has");
+        return ERROR_INVALID;
+    }
+    if (op.amount > AMOUNT_MAX || op.amount < -AMOUNT_MAX) {
+        snprintf(problem, room, "count: an amount lies between -10^15 and 10^15");
+        return ERROR_INVALID;
+    }
     if (json_text_at(inputs, "instead").size > 0)
         error = count_instead(machine, inputs, &op, problem, room);
     else if (once.size > 0)
