@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "flow/run/machine_walk.h"
 #include "proto/check.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,7 +144,9 @@ static void call(struct machine *machine, struct machine_step *step, const json_
                   (json_int_t)machine->run->id, "body", body != NULL ? json_incref(body) : json_object());
     struct buffer text = {NULL, 0, 0}, payload = {NULL, 0, 0};
     uint64_t child = machine_id(machine);
+    char key[24];
 
+    snprintf(key, sizeof(key), "%" PRIu64, child); /* a CANCEL of the run that it begins comes behind it */
     json_write(&text, trigger);
     payload_put_start(&payload, &(struct payload_start){
                                     .workflow = json_text_at(inputs, "workflow"),
@@ -155,6 +158,7 @@ static void call(struct machine *machine, struct machine_step *step, const json_
                                     .mode = run_is_live(machine->run) ? (struct slice){NULL, 0} : SLICE("shadow")});
     op_put_push(machine->ops, &(struct op_push){.queue = SLICE("flow"),
                                                 .priority = START_PRIORITY,
+                                                .key = slice_of(key),
                                                 .content_type = SLICE(PAYLOAD_CONTENT_TYPE),
                                                 .payload = buffer_slice(&payload)});
     machine->op_count++;

@@ -532,6 +532,7 @@ static void a_called_run_answers_its_caller(void **state)
     begin(&bench, "{}");
     json_t *start = json_array_get(bench.jobs, 0);
     assert_int_equal(json_integer_value(json_object_get(start, "child")), job_of(&bench, "c"));
+    assert_string_equal(json_string_value(json_object_get(start, "key")), "100"); /* the child's: its CANCEL follows */
     assert_true(end_step(&bench, "c", ERROR_OK, "{\"answer\": 42}"));
     assert_int_equal(bench.run.state, RUN_DONE);
     json_object_set_new(bench.run.record, "parent", read_json("{\"run\": 3, \"step\": \"c#2\"}"));
