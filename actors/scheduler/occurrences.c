@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { KEY_ROOM = WORKFLOW_NAME_MAX + 24 };
-static const int64_t OVERLAP_PAUSE_MS = 10000;
+static const int64_t OVERLAP_PAUSE_MS = 10000, OVERLAP_PAUSE_MS_MAX = 900000;
 
 static const struct workflow_trigger *trigger_of(const struct event *event, const struct workflow *workflow)
 {
@@ -70,6 +70,14 @@ static void on_overlap(struct scheduler *scheduler, struct event *event, const s
                (struct msg_read){.what = READ_RUN, .id = strtoull(digits, NULL, 10), .limit = 1});
 }
 
+/* The longer one has waited, the longer it may wait: many of them must not keep the disk busy. */
+static int64_t overlap_pause(struct scheduler *scheduler, const struct event *event)
+{
+    int64_t pause = (actor_wall(scheduler->actor) - event->created_ms) / 16;
+
+    return pause < OVERLAP_PAUSE_MS ? OVERLAP_PAUSE_MS : pause > OVERLAP_PAUSE_MS_MAX ? OVERLAP_PAUSE_MS_MAX : pause;
+}
+
 static void on_overlap_run(struct scheduler *scheduler, struct event *event, const struct msg_page *msg)
 {
     const struct payload_occurrence *occurrence = &event->payload.occurrence;
@@ -85,7 +93,7 @@ static void on_overlap_run(struct scheduler *scheduler, struct event *event, con
     if (workflow == NULL || occurrence->trigger >= workflow->trigger_count)
         event_restart(scheduler, event);
     else if (trigger_of(event, workflow)->overlap == OVERLAP_WAIT)
-        event_defer(scheduler, event, OVERLAP_PAUSE_MS, ERROR_HELD);
+        event_defer(scheduler, event, overlap_pause(scheduler, event), ERROR_HELD);
     else {
         ACTOR_LOG(scheduler->actor, LOG_WARN, "schedule-skipped", L_TEXT("workflow", occurrence->workflow),
                   L_I64("planned_ms", occurrence->planned_ms), L_U64("open", entry.run));
