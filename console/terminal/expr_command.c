@@ -97,6 +97,28 @@ static void add_now(json_t *names)
         json_object_set_new(names, "now", json_integer((json_int_t)now.tv_sec * 1000 + now.tv_nsec / 1000000));
 }
 
+/* A bare expression may hold "{{" too, as a list of tables: sum({{n = 1}}, "n"). What is no good template and a good
+ * expression is one. */
+static bool check_given(struct slice given, const json_t *names, struct buffer *text, bool *is_bare,
+                        struct expression_problem *problem)
+{
+    struct expression_problem ignored;
+    bool good;
+
+    *is_bare = !is_template(given);
+    if (!*is_bare)
+        buffer_append(text, given.data, given.size);
+    else
+        buffer_printf(text, BRACES_BEFORE "%.*s" BRACES_AFTER, (int)given.size, given.size > 0 ? given.data : "");
+    good = check_names(buffer_slice(text), names, problem);
+    if (good || *is_bare)
+        return good;
+    buffer_clear(text);
+    buffer_printf(text, BRACES_BEFORE "%.*s" BRACES_AFTER, (int)given.size, given.data);
+    *is_bare = check_names(buffer_slice(text), names, &ignored);
+    return *is_bare;
+}
+
 int expr_command(const struct settings *settings, const json_t *arguments, FILE *out, FILE *problems)
 {
     struct slice given = json_text_at(arguments, "expression");
@@ -110,12 +132,8 @@ int expr_command(const struct settings *settings, const json_t *arguments, FILE 
     if (names == NULL)
         return SESSION_REFUSED;
     add_now(names);
-    is_bare = !is_template(given);
-    buffer_text(&text, is_bare ? BRACES_BEFORE : "");
-    buffer_append(&text, given.data, given.size);
-    buffer_text(&text, is_bare ? BRACES_AFTER : "");
     engine = expression_engine_new(NULL);
-    good = check_names(buffer_slice(&text), names, &problem) &&
+    good = check_given(given, names, &text, &is_bare, &problem) &&
            expression_value(engine, buffer_slice(&text), names, &value, &problem);
     if (good)
         print_value(settings, value, out);

@@ -91,6 +91,9 @@ static void expressions_are_evaluated(void **state)
     static const struct line_case cases[] = {
         {"expr '1 + 1'", "2\n", "", SESSION_OK},
         {"expr nil", "null\n", "", SESSION_OK},
+        {"expr 'sum({{n = 1}, {n = 2}}, \"n\")'", "3\n", "", SESSION_OK},
+        {"expr 'Total {{ 1 + 1 }}'", "Total 2\n", "", SESSION_OK},
+        {"expr 'Total {{ nope }}'", "", "there is no name \"nope\"", SESSION_REFUSED},
         {"expr 'now > 1700000000000'", "true\n", "", SESSION_OK},
         {"expr 'lines\nof' --json", "", "1:", SESSION_REFUSED},
         {"expr '(function() while true do end end)()'", "", "more than 200000 steps", SESSION_REFUSED},
