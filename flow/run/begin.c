@@ -17,10 +17,11 @@ static size_t bytes_of(const json_t *value)
     return size;
 }
 
-static void keep_input(const struct machine_step *step, json_t *inputs)
+static void keep_input(struct machine *machine, const struct machine_step *step, json_t *inputs)
 {
     size_t size = bytes_of(inputs);
 
+    machine->input_bytes += size;
     if (size <= RECORD_INPUT_MAX)
         json_object_set(step->entry, "input", inputs);
     else
@@ -217,7 +218,7 @@ static void begin_skill(struct machine *machine, struct machine_step *step, cons
         machine_fail_expression(machine, step, &problem);
         return;
     }
-    keep_input(step, inputs);
+    keep_input(machine, step, inputs);
     if (skill->place == PLACE_LOCAL)
         begin_local(machine, step, inputs);
     else if (skill->place == PLACE_WAIT)

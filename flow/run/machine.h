@@ -23,6 +23,7 @@ enum {
     MACHINE_IDS_MAX = 64,    /* ids that must be there when an event begins */
     MACHINE_STEPS_MAX = 300, /* steps begun in one commit */
     MACHINE_FACTS_MAX = 64,  /* of one event */
+    MACHINE_INPUT_BYTES_MAX = 512 * 1024, /* of steps begun in one commit, but for the last: they are work, and go out */
     MACHINE_DEPTH_MAX = 8,   /* of calls and follow-ups */
 };
 
@@ -83,7 +84,7 @@ struct machine {
     bool is_wanting; /* `wanted` is to be read; nothing else counts */
     struct fact_wanted wanted;
     enum error else_error; /* OK, or why a step that ended took its else */
-    size_t steps_begun;
+    size_t steps_begun, input_bytes;
     bool is_full;
     bool is_told_full; /* the GO_ON stands in ops */
 };

@@ -37,6 +37,7 @@ struct bench {
     struct store *store;
     struct bench_work work[WORK_MAX];
     size_t work_count;
+    size_t commit_bytes_most;
     bool is_refusing; /* every commit that writes a run is answered CONFLICT, once */
     uint64_t command;
 };
@@ -69,6 +70,8 @@ static inline void bench_commit(struct bench *bench, const struct msg_commit *ms
 {
     struct store_commit commit = {.ops = msg->ops};
 
+    if (msg->ops.size > bench->commit_bytes_most)
+        bench->commit_bytes_most = msg->ops.size;
     if (bench->is_refusing && writes_run(msg->ops)) {
         bench->is_refusing = false;
         fake_committed(bench->fake, msg->ticket, ERROR_CONFLICT, 0);

@@ -183,6 +183,32 @@ static void test_rows_that_find_no_room_wait_for_the_next_commit(void **state)
     bench_free(bench);
 }
 
+static void test_large_inputs_go_out_in_portions(void **state)
+{
+    static const char text[] = "workflow: letters\n"
+                               "mode: live\n"
+                               "on: [{webhook: orders}]\n"
+                               "steps:\n"
+                               "  - id: each\n"
+                               "    for_each: \"{{ {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16} }}\"\n"
+                               "    at_once: 16\n"
+                               "    do:\n"
+                               "      - id: mail\n"
+                               "        email: {to: \"a@b.example\", subject: Hi, text: t, html: \"{{ trigger.body }}\"}\n";
+    struct bench *bench = bench_new((const char *[]){text, NULL});
+    struct buffer body = {NULL, 0, 0};
+
+    (void)state;
+    for (int i = 0; i < 200000; i++)
+        buffer_text(&body, i == 0 ? "\"" : "x");
+    buffer_append(&body, "\"", 2);
+    bench_hook(bench, body.data);
+    bench_expect(bench, bench_newest(bench, "letters"), "steps.mail#15.state", "waiting");
+    assert_in_range(bench->commit_bytes_most, 1, 1 << 20);
+    buffer_free(&body);
+    bench_free(bench);
+}
+
 /* What the store holds under a key, into `text`. */
 static void stored(struct bench *bench, const char *space, const char *key, struct buffer *text)
 {
@@ -309,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_a_currency_that_is_none_fails_its_step),
         cmocka_unit_test(test_an_amount_that_no_book_can_hold_fails_its_step),
         cmocka_unit_test(test_rows_that_find_no_room_wait_for_the_next_commit),
+        cmocka_unit_test(test_large_inputs_go_out_in_portions),
         cmocka_unit_test(test_a_run_too_large_to_keep_asks_nobody_any_more),
         cmocka_unit_test(test_what_was_sent_while_its_run_was_cancelled_is_not_sent_again),
         cmocka_unit_test(test_a_doubt_outlives_the_end_of_its_run),
