@@ -75,7 +75,7 @@ struct event {
     struct buffer ops;
 };
 
-enum { WALKS = 6 };
+enum { WALKS = 9 };
 
 /* Walks over what is kept, one at a time, page by page. */
 struct upkeep {

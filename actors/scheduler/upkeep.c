@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAGE_ROWS = 100, FIRST_MS = 5000, TURN_MS = 600000, KEEP_MS = 3600000 };
+enum { PAGE_ROWS = 100, FIRST_MS = 5000, TURN_MS = 600000, KEEP_MS = 3600000, DAY_MS = 86400000 };
+static const int64_t BOOKED_KEEP_MS = INT64_C(400) * DAY_MS;
 
 /* ---- what is done with a page ---- */
 
@@ -136,6 +137,76 @@ static uint64_t forget_overlaps(struct scheduler *scheduler, const struct msg_pa
     return count;
 }
 
+/* Removes the rows of the page's space that say they are not needed any more. A row that has changed since it was read
+ * stays. */
+static uint64_t forget_rows(const struct msg_page *msg, const char *space, int64_t now_ms,
+                            bool (*is_spent)(struct slice key, const json_t *value, int64_t now_ms), struct buffer *ops)
+{
+    struct wire wire = wire_over(msg->rows);
+    struct record_space_entry entry;
+    struct json_problem problem;
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < msg->count && record_take_space_entry(&wire, &entry); i++) {
+        json_t *value = json_read(entry.value, &problem);
+        if (value != NULL && is_spent(entry.key, value, now_ms)) {
+            op_put_expect(ops, &(struct op_expect){slice_of(space), entry.key, entry.version});
+            op_put_delete(ops, &(struct op_delete){slice_of(space), entry.key});
+            count++;
+        }
+        json_decref(value);
+    }
+    return count;
+}
+
+static int64_t whole(const json_t *value, const char *name)
+{
+    return json_integer_value(json_object_get(value, name));
+}
+
+static bool is_throttle_spent(struct slice key, const json_t *value, int64_t now_ms)
+{
+    const json_t *times = json_object_get(value, "times");
+    int64_t per_ms = whole(value, "per"), newest_ms = INT64_MIN;
+
+    (void)key;
+    for (size_t i = 0; i < json_array_size(times); i++)
+        if (json_integer_value(json_array_get(times, i)) > newest_ms)
+            newest_ms = json_integer_value(json_array_get(times, i));
+    return per_ms > 0 && per_ms < now_ms && newest_ms < now_ms - per_ms;
+}
+
+static bool is_booking_spent(struct slice key, const json_t *value, int64_t now_ms)
+{
+    int64_t before_ms = now_ms - BOOKED_KEEP_MS;
+
+    (void)key;
+    return json_is_integer(json_object_get(value, "as_of")) && whole(value, "as_of") < before_ms &&
+           whole(value, "at") < before_ms;
+}
+
+/* NAME/unit/HASH; what an experiment knows of itself and its sums stay. */
+static bool is_unit_spent(struct slice key, const json_t *value, int64_t now_ms)
+{
+    return memmem(key.data, key.size, "/unit/", 6) != NULL && whole(value, "at_ms") > 0 &&
+           whole(value, "at_ms") < now_ms - BOOKED_KEEP_MS;
+}
+
+static uint64_t forget_throttles(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    return forget_rows(msg, "throttle", actor_wall(scheduler->actor), is_throttle_spent, ops);
+}
+
+static uint64_t forget_bookings(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    return forget_rows(msg, "booked", actor_wall(scheduler->actor), is_booking_spent, ops);
+}
+
+static uint64_t forget_units(struct scheduler *scheduler, const struct msg_page *msg, struct buffer *ops)
+{
+    return forget_rows(msg, "experiment", actor_wall(scheduler->actor), is_unit_spent, ops);
+}
+
 static const struct walk {
     enum read_kind what;
     const char *space; /* of READ_SPACE_SCAN, else "" */
@@ -152,6 +223,9 @@ static const struct walk {
     {READ_RUNS, "", 0, KEEP_MS, true, "runs-reduced", reduce_runs},
     {READ_SPACE_SCAN, "approval", 0, KEEP_MS, true, "approvals-forgotten", forget_approvals},
     {READ_SPACE_SCAN, "overlap", 0, KEEP_MS, false, "overlaps-forgotten", forget_overlaps},
+    {READ_SPACE_SCAN, "throttle", 0, DAY_MS, true, "throttles-forgotten", forget_throttles},
+    {READ_SPACE_SCAN, "booked", 0, DAY_MS, true, "bookings-forgotten", forget_bookings},
+    {READ_SPACE_SCAN, "experiment", 0, DAY_MS, true, "units-forgotten", forget_units},
 };
 
 /* ---- the walks ---- */

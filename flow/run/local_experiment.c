@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Space "experiment": NAME/at {variants: {V: units}, at_ms}; NAME/sum/VARIANT/METRIC as experiment_sum_write() says;
- * NAME/unit/HASH {variant, seen: [metrics that have counted]}. */
+ * NAME/unit/HASH {variant, seen: [metrics that have counted], at_ms: when it was last written}. */
 #include "flow/experiment.h"
 #include "flow/run/machine_priv.h"
 #include <stdio.h>
@@ -51,7 +51,8 @@ static void count_unit(struct machine *machine, const char *key, const json_t *f
 static void put_unit(struct machine *machine, const char *key, struct slice variant, json_t *seen)
 {
     json_t *value =
-        json_pack("{s:s%, s:o}", "variant", variant.data, variant.size, "seen", seen != NULL ? seen : json_array());
+        json_pack("{s:s%, s:o, s:I}", "variant", variant.data, variant.size, "seen",
+                              seen != NULL ? seen : json_array(), "at_ms", (json_int_t)machine->now_ms);
 
     machine_put_value(machine, space_experiment, slice_of(key), value);
     json_decref(value);
@@ -158,6 +159,7 @@ static void measure_take(struct machine *machine, const json_t *inputs, json_t *
     machine_put_value(machine, space_experiment, slice_of(sum_key), now);
     unit_key(inputs, key);
     json_array_append_new(seen, json_stringn(metric.data, metric.size));
+    json_object_set_new(unit, "at_ms", json_integer(machine->now_ms));
     machine_put_value(machine, space_experiment, slice_of(key), unit);
     json_decref(old);
     json_decref(now);

@@ -4,9 +4,11 @@
 #include "proto/jobs.h"
 #include "proto/payloads.h"
 #include "tests/support/fake_world.h"
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -63,8 +65,8 @@ static void nothing(struct fake *fake, enum read_kind what)
 static void nothing_else(struct fake *fake)
 {
     nothing(fake, READ_RUNS);
-    nothing(fake, READ_SPACE_SCAN);
-    nothing(fake, READ_SPACE_SCAN);
+    for (int space = 0; space < 5; space++)
+        nothing(fake, READ_SPACE_SCAN);
     assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
 }
 
@@ -178,8 +180,65 @@ static void test_nothing_is_old_by_an_untrusted_clock(void **state)
     nothing(fake, READ_JOBS);
     nothing(fake, READ_RUNS);
     nothing(fake, READ_RUNS);
-    nothing(fake, READ_SPACE_SCAN);
+    for (int space = 0; space < 4; space++) /* the other one has had its turn */
+        nothing(fake, READ_SPACE_SCAN);
     assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+}
+
+static void put_row(struct buffer *rows, const char *key, uint64_t version, const char *format, int64_t ms)
+{
+    char value[200];
+
+    snprintf(value, sizeof(value), format, ms);
+    record_put_space_entry(rows, &(struct record_space_entry){slice_of(key), version, false, slice_of(value)});
+}
+
+/* The page of the next walk, of which one row goes. */
+static void goes(struct fake *fake, const char *space, const struct buffer *rows, uint64_t count, const char *key)
+{
+    struct op ops[OPS_ROOM];
+    uint64_t ticket;
+
+    page(fake, READ_SPACE_SCAN, "", rows, count, "");
+    assert_int_equal(fake_take_ops(fake, &ticket, ops, OPS_ROOM), 2);
+    assert_int_equal(ops[0].id, OP_EXPECT);
+    assert_int_equal(ops[0].expect.version, 3);
+    assert_int_equal(ops[1].id, OP_DELETE);
+    assert_true(slice_is(ops[1].delete.space, space));
+    assert_true(slice_is(ops[1].delete.key, key));
+    fake_committed(fake, ticket, ERROR_OK, 0);
+}
+
+static void test_what_only_the_past_needed_goes(void **state)
+{
+    const int64_t keep_ms = INT64_C(400) * 86400000;
+    struct fake *fake = *state;
+    struct buffer throttles = {NULL, 0, 0}, bookings = {NULL, 0, 0}, units = {NULL, 0, 0};
+
+    fake_advance(fake, FIRST_MS);
+    nothing(fake, READ_JOBS);
+    nothing(fake, READ_JOBS);
+    nothing(fake, READ_RUNS);
+    nothing(fake, READ_RUNS);
+    nothing(fake, READ_SPACE_SCAN);
+    nothing(fake, READ_SPACE_SCAN);
+    put_row(&throttles, "a", 3, "{\"times\":[%" PRId64 ",5],\"per\":1000}", fake->wall_ms - 1001);
+    put_row(&throttles, "b", 3, "{\"times\":[5,%" PRId64 "],\"per\":1000}", fake->wall_ms - 999);
+    put_row(&throttles, "c", 3, "broken", 0);
+    goes(fake, "throttle", &throttles, 3, "a");
+    put_row(&bookings, "revenue/1", 3, "{\"amount\":1,\"as_of\":%" PRId64 ",\"at\":7}", fake->wall_ms - keep_ms + 1);
+    put_row(&bookings, "revenue/2", 3, "{\"amount\":1,\"as_of\":%" PRId64 ",\"at\":7}", fake->wall_ms - keep_ms - 1);
+    goes(fake, "booked", &bookings, 2, "revenue/2");
+    put_row(&units, "cap/at", 3, "{\"at_ms\":%" PRId64 "}", 1);
+    put_row(&units, "cap/unit/1", 3, "{\"variant\":\"a\",\"at_ms\":%" PRId64 "}", fake->wall_ms - keep_ms - 1);
+    put_row(&units, "cap/unit/2", 3, "{\"variant\":\"a\",\"at_ms\":%" PRId64 "}", fake->wall_ms - keep_ms + 1);
+    put_row(&units, "cap/unit/3", 3, "{\"variant\":\"a\"}%.0" PRId64, 0);
+    goes(fake, "experiment", &units, 4, "cap/unit/1");
+    assert_int_equal(fake_sent_count(fake, MSG_READ), 0);
+    assert_int_equal(fake_logged(fake, "throttles-forgotten"), 1);
+    buffer_free(&throttles);
+    buffer_free(&bookings);
+    buffer_free(&units);
 }
 
 static void test_a_busy_store_is_asked_again(void **state)
@@ -218,6 +277,7 @@ int main(void)
         TEST(test_old_runs_and_dead_jobs_go),
         TEST(test_nothing_is_old_by_an_untrusted_clock),
         TEST(test_a_busy_store_is_asked_again),
+        TEST(test_what_only_the_past_needed_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
