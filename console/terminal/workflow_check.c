@@ -14,7 +14,9 @@ struct checked {
     const char *file;
     struct workflow *workflow; /* NULL: cannot be read */
     struct text_problem problem;
-    bool is_bad, has_config;
+    const struct yaml_node *config; /* NULL: none was given */
+    const char *config_file;
+    bool is_bad, has_prompts;
 };
 
 /* ---- prompts ---- */
@@ -41,16 +43,25 @@ static void add_prompt(struct prompt_names *prompts, const char *folder, const c
     yaml_node_free(root);
 }
 
-/* The folder beside the workflow's, as config/ has it. */
-static void read_prompts(const char *file, struct prompt_names *prompts)
+/* A folder as that file names it. */
+static bool folder_beside(const char *file, const char *name, char folder[PATH_BYTES])
 {
     const char *slash = strrchr(file, '/');
+    int size = slash != NULL && name[0] != '/' ? (int)(slash - file) + 1 : 0;
+
+    return snprintf(folder, PATH_BYTES, "%.*s%s", size, file, name) < PATH_BYTES;
+}
+
+/* prompts_dir of the configuration, or the folder beside the workflow's, as config/ has it. */
+static void read_prompts(const struct checked *checked, struct prompt_names *prompts)
+{
+    const struct yaml_node *named = yaml_get(checked->config, "prompts_dir");
+    bool is_named = named != NULL && named->kind == YAML_SCALAR && named->size > 0;
     char folder[PATH_BYTES];
     struct dirent *entry;
 
     *prompts = (struct prompt_names){.count = 0};
-    if (snprintf(folder, sizeof(folder), "%.*s../prompts", slash != NULL ? (int)(slash - file) + 1 : 0, file) >=
-        (int)sizeof(folder))
+    if (!folder_beside(is_named ? checked->config_file : checked->file, is_named ? named->text : "../prompts", folder))
         return;
     DIR *directory = opendir(folder);
     if (directory == NULL)
@@ -75,7 +86,8 @@ static void check_prompts(struct checked *checked)
     const struct workflow *workflow = checked->workflow;
     struct prompt_names prompts;
 
-    read_prompts(checked->file, &prompts);
+    read_prompts(checked, &prompts);
+    checked->has_prompts = prompts.is_known;
     for (size_t i = 0; prompts.is_known && workflow->mode != WORKFLOW_OFF && i < workflow->all_count; i++) {
         const struct workflow_step *step = workflow->all[i];
         const char *name = json_string_value(json_object_get(step->fields, "prompt"));
@@ -83,9 +95,9 @@ static void check_prompts(struct checked *checked)
             has_prompt(&prompts, slice_of(name)))
             continue;
         const char *nearest = text_nearest(name, (const char *const *)prompts.names);
-        text_problem_set(&checked->problem, checked->file, step->line, 1, "there is no prompt \"%.64s\" in %s%s%s%s",
-                         name, "../prompts", nearest != NULL ? "; did you mean \"" : "", nearest != NULL ? nearest : "",
-                         nearest != NULL ? "\"?" : "");
+        text_problem_set(&checked->problem, checked->file, step->line, 1, "there is no prompt \"%.64s\"; %s%s%s", name,
+                         nearest != NULL ? "did you mean \"" : "add its file to the others",
+                         nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
         checked->is_bad = true;
     }
     for (size_t i = 0; i < prompts.count; i++)
@@ -160,13 +172,24 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* What only a purser.yaml knows, when none was given. */
+static void list_prompts(const struct workflow *workflow, struct buffer *into)
+{
+    for (size_t i = 0; workflow->mode != WORKFLOW_OFF && i < workflow->all_count; i++) {
+        const char *name = json_string_value(json_object_get(workflow->all[i]->fields, "prompt"));
+        if (name != NULL && workflow->all[i]->skill->id == SKILL_GENERATE)
+            buffer_printf(into, "%sprompt %s", into->size > 0 ? ", " : "", name);
+    }
+}
+
+/* What only a purser.yaml and its folders know. */
 static json_t *unchecked_of(const struct checked *checked)
 {
     struct buffer text = {NULL, 0, 0};
 
-    if (checked->workflow != NULL && !checked->has_config)
+    if (checked->workflow != NULL && checked->config == NULL)
         known_names_list(checked->workflow, &text);
+    if (checked->workflow != NULL && !checked->has_prompts)
+        list_prompts(checked->workflow, &text);
     json_t *names = json_stringn(text.size > 0 ? text.data : "", text.size);
     buffer_free(&text);
     return names;
@@ -274,10 +297,12 @@ static int report_all(const struct settings *settings, const char *shop_zone, co
     return exit_code;
 }
 
-static void read_checked(struct checked *checked, const char *file, const struct yaml_node *root)
+static void read_checked(struct checked *checked, const char *file, const struct yaml_node *root,
+                         const char *config_file)
 {
     checked->file = file;
-    checked->has_config = root != NULL;
+    checked->config = root;
+    checked->config_file = config_file;
     checked->workflow = workflow_read_file(file, &checked->problem);
     checked->is_bad = checked->workflow == NULL;
     if (!checked->is_bad)
@@ -302,13 +327,13 @@ int workflow_check(const struct settings *settings, const json_t *arguments, FIL
     }
     struct checked *checked = xcalloc(count + 1, sizeof(*checked));
     for (size_t i = 0; i < count; i++)
-        read_checked(&checked[i], json_string_value(json_array_get(files, i)), root);
-    yaml_node_free(root);
+        read_checked(&checked[i], json_string_value(json_array_get(files, i)), root, settings->config);
     check_names(checked, count);
     check_rings(checked, count);
     int exit_code = report_all(settings, config.shop.zone, checked, count, out);
     for (size_t i = 0; i < count; i++)
         workflow_destroy(&checked[i].workflow);
+    yaml_node_free(root);
     free(checked);
     return exit_code;
 }

@@ -130,8 +130,15 @@ static void test_check_prompts(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     bench_write(bench, "prompts/one.yaml", "name: order-thanks\nversion: 1\ntext: x\n");
     assert_int_equal(run(bench, workflow_check, "workflows/w.yaml", NULL), SESSION_REFUSED);
-    assert_string_equal(bench->said, "DIR/workflows/w.yaml:6:1: there is no prompt \"order-thank\" in ../prompts; did "
-                                     "you mean \"order-thanks\"?\n");
+    assert_string_equal(bench->said, "DIR/workflows/w.yaml:6:1: there is no prompt \"order-thank\"; did you mean "
+                                     "\"order-thanks\"?\n");
+    bench_write(bench, "purser.yaml", "prompts_dir: prompts\n");
+    bench_write(bench, "w.yaml", HEAD "  - id: a\n    generate: {prompt: nobody}\n");
+    assert_int_equal(run(bench, workflow_check, "w.yaml", NULL), SESSION_OK);
+    assert_string_equal(bench->said, "DIR/w.yaml: ok\n  not looked up without --config: prompt nobody\n");
+    snprintf(bench->settings.config, sizeof(bench->settings.config), "%s/purser.yaml", bench->folder);
+    assert_int_equal(run(bench, workflow_check, "w.yaml", NULL), SESSION_REFUSED);
+    assert_string_equal(bench->said, "DIR/w.yaml:6:1: there is no prompt \"nobody\"; add its file to the others\n");
     bench_write(bench, "workflows/w.yaml",
                 "workflow: w\nmode: off\non:\n  - manual: true\nsteps:\n  - id: a\n    generate: {prompt: soon}\n");
     assert_int_equal(run(bench, workflow_check, "workflows/w.yaml", NULL), SESSION_OK);
