@@ -107,9 +107,14 @@ void ask_workflow_run(struct scheduler *scheduler, struct ask *ask)
         return;
     json_t *trigger = json_pack("{s:s, s:o}", "kind", "manual", "body", body);
     json_write(&text, trigger);
+    json_decref(trigger);
+    if (!json_is_readable(buffer_slice(&text))) {
+        buffer_free(&text);
+        ask_refuse(scheduler, ask, ERROR_TOO_LARGE, "input: too many values, or too deep ones");
+        return;
+    }
     ask->state = json_pack("{s:s, s:s%, s:s}", "workflow", workflow->name, "trigger", text.data, text.size, "mode",
                            is_trial ? "shadow" : "");
-    json_decref(trigger);
     buffer_free(&text);
     begin(scheduler, ask);
 }

@@ -64,6 +64,24 @@ static void test_a_body_too_deep_to_hand_on_is_buried(void **state)
     bench_free(bench);
 }
 
+static void test_an_input_too_deep_is_refused_at_once(void **state)
+{
+    static const char text[] = "workflow: hand\n"
+                               "mode: live\n"
+                               "on: [{manual: true}]\n"
+                               "steps:\n"
+                               "  - id: note\n"
+                               "    log: x\n";
+    struct bench *bench = bench_new((const char *[]){text, NULL});
+    char *body = nested(JSON_DEPTH_MAX), arguments[300];
+
+    (void)state;
+    snprintf(arguments, sizeof(arguments), "{\"name\":\"hand\",\"input\":\"%s\"}", body);
+    bench_refused(bench, COMMAND_WORKFLOW_RUN, ERROR_TOO_LARGE, arguments, "too deep");
+    free(body);
+    bench_free(bench);
+}
+
 static void test_a_zero_byte_is_a_mistake_of_the_expression(void **state)
 {
     static const char text[] = "workflow: zero\n"
@@ -330,6 +348,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_body_too_deep_to_keep_fails_its_run),
         cmocka_unit_test(test_a_body_too_deep_to_hand_on_is_buried),
+        cmocka_unit_test(test_an_input_too_deep_is_refused_at_once),
         cmocka_unit_test(test_a_zero_byte_is_a_mistake_of_the_expression),
         cmocka_unit_test(test_facts_and_ids_in_turns_come_to_an_end),
         cmocka_unit_test(test_a_currency_that_is_none_fails_its_step),
