@@ -325,6 +325,8 @@ static bool take_property(struct reader *reader, const struct property *property
         set_text(&reader->event.title, property->value);
     else if (is_word(name, "DESCRIPTION"))
         set_text(&reader->event.text, property->value);
+    else if (is_word(name, "CATEGORIES"))
+        set_text(&reader->event.category, property->value);
     else if (is_word(name, "DTSTART"))
         return take_start(reader, property);
     else if (is_word(name, "ATTACH") || is_word(name, "URL"))
@@ -344,6 +346,7 @@ static void event_fini(struct ical_event *event)
     free(event->title);
     free(event->text);
     free(event->media);
+    free(event->category);
     *event = (struct ical_event){0};
 }
 
@@ -366,7 +369,7 @@ static bool end_event(struct reader *reader)
 {
     struct ical_events *events = reader->events;
     struct ical_event *event = &reader->event;
-    char **const texts[] = {&event->title, &event->text, &event->media};
+    char **const texts[] = {&event->title, &event->text, &event->media, &event->category};
 
     if (reader->is_cancelled) {
         event_fini(event);

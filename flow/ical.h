@@ -1,6 +1,6 @@
 /* ical - calendar events as iCalendar text (RFC 5545): printed, and read back from what calendar programs write. Pure.
- * Of a file only the VEVENTs are read, and of these UID, DTSTART, SUMMARY, DESCRIPTION, ATTACH, URL and STATUS; all
- * else is passed over, but for what would repeat an event, which is refused. */
+ * Of a file only the VEVENTs are read, and of these UID, DTSTART, SUMMARY, DESCRIPTION, ATTACH, URL, CATEGORIES and
+ * STATUS; all else is passed over, but for what would repeat an event, which is refused. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "flow/zone.h"
@@ -16,6 +16,7 @@ enum {
 
 struct ical_event {
     char *uid, *title, *text, *media; /* owned, never NULL; media: an https address or "" */
+    char *category;                   /* owned; as written, several of them with their commas; "" without */
     int64_t at_ms;                    /* UTC; 0: it has no time */
     bool is_date;                     /* a day without a time; at_ms is its beginning */
     unsigned line;                    /* where it begins, from 1 */

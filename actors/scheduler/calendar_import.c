@@ -149,6 +149,17 @@ static bool take_event(struct scheduler *scheduler, struct ask *ask, const struc
     return is_good;
 }
 
+/* An export of all channels, read back into one, must not bring it the others' posts. */
+static bool is_elsewhere(const struct scheduler *scheduler, const struct ask *ask, const struct ical_event *event)
+{
+    const struct config *config = scheduler->config;
+
+    for (size_t i = 0; i < config->channel_count; i++)
+        if (strcmp(config->channels[i].name, event->category) == 0)
+            return !slice_is(json_text_at(ask->state, "channel"), event->category);
+    return false;
+}
+
 static bool take_file(struct scheduler *scheduler, struct ask *ask, const struct calendar_channel *channel)
 {
     char problem[ICAL_PROBLEM_BYTES];
@@ -158,7 +169,10 @@ static bool take_file(struct scheduler *scheduler, struct ask *ask, const struct
     if (!is_good)
         ask_refuse(scheduler, ask, ERROR_INVALID, "%s", problem);
     for (size_t i = 0; is_good && i < events.count; i++)
-        is_good = take_event(scheduler, ask, &events.list[i]);
+        if (is_elsewhere(scheduler, ask, &events.list[i]))
+            calendar_set_number(ask, "elsewhere", calendar_number(ask, "elsewhere") + 1);
+        else
+            is_good = take_event(scheduler, ask, &events.list[i]);
     ical_events_fini(&events);
     return is_good;
 }
@@ -301,11 +315,11 @@ static bool put_event(struct ask *ask, const struct calendar_channel *channel, s
 static void import_done(struct scheduler *scheduler, struct ask *ask)
 {
     ask_done(scheduler, ask,
-             json_pack("{s:I, s:I, s:I, s:I, s:I, s:O}", "added", (json_int_t)calendar_number(ask, "added"), "updated",
-                       (json_int_t)calendar_number(ask, "updated"), "unchanged",
+             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "added", (json_int_t)calendar_number(ask, "added"),
+                       "updated", (json_int_t)calendar_number(ask, "updated"), "unchanged",
                        (json_int_t)calendar_number(ask, "unchanged"), "past", (json_int_t)calendar_number(ask, "past"),
-                       "strays", (json_int_t)calendar_number(ask, "strays"), "warnings",
-                       calendar_list(ask, "warnings")));
+                       "elsewhere", (json_int_t)calendar_number(ask, "elsewhere"), "strays",
+                       (json_int_t)calendar_number(ask, "strays"), "warnings", calendar_list(ask, "warnings")));
 }
 
 static void import_batch(struct scheduler *scheduler, struct ask *ask);

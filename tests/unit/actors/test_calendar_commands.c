@@ -390,6 +390,21 @@ static void event(struct buffer *ics, int uid, const char *start, const char *te
                   start[0] != '\0' ? "DTSTART:" : "", start, start[0] != '\0' ? "\r\n" : "", uid, text);
 }
 
+static void an_export_brings_no_other_channels_posts(void **state)
+{
+    struct bench *bench = *state;
+    struct buffer ics = {NULL, 0, 0};
+
+    buffer_text(&ics,
+                "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nCATEGORIES:stories\r\nSUMMARY:Story\r\nEND:VEVENT\r\n"
+                "BEGIN:VEVENT\r\nUID:2\r\nCATEGORIES:instagram\r\nSUMMARY:Post\r\nEND:VEVENT\r\n"
+                "BEGIN:VEVENT\r\nUID:3\r\nCATEGORIES:ideas\r\nSUMMARY:Idea\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
+    assert_int_equal(import(bench, &ics), ERROR_OK);
+    assert_counts(bench, 2, 0, 0);
+    assert_int_equal(number(bench, "elsewhere"), 1);
+    buffer_free(&ics);
+}
+
 static void an_event_is_taken_once(void **state)
 {
     struct bench *bench = *state;
@@ -510,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_change_that_came_second_looks_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(views_are_refused_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_event_is_taken_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_export_brings_no_other_channels_posts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_events_are_many_commits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_bad_file_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_entries_make_room, set_up, tear_down),

@@ -72,6 +72,7 @@ static void what_is_printed_is_read_again(void **state)
     assert_string_equal(events.list[0].title, event.title);
     assert_string_equal(events.list[0].text, text);
     assert_string_equal(events.list[0].media, event.media);
+    assert_string_equal(events.list[0].category, "instagram");
     assert_int_equal(events.list[0].at_ms, event.at_ms);
     ical_events_fini(&events);
     buffer_free(&printed);
