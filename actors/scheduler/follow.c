@@ -285,8 +285,8 @@ static json_t *withdrawn_step(const struct event *event)
         return NULL;
     snprintf(name, sizeof(name), "%.*s", (int)done->step.size, done->step.size ? done->step.data : "");
     json_t *step = run_step(&event->run, name, false);
-    bool is_it = run_step_is(step, "cancelled") &&
-                 (uint64_t)json_integer_value(json_object_get(step, "job")) == done->job;
+    bool is_it =
+        run_step_is(step, "cancelled") && (uint64_t)json_integer_value(json_object_get(step, "job")) == done->job;
     return is_it ? step : NULL;
 }
 

@@ -48,7 +48,7 @@ uint64_t machine_put_notice(struct machine *machine, const struct machine_step *
                             const char *gate, const json_t *input)
 {
     struct buffer payload = {NULL, 0, 0}, text = {NULL, 0, 0};
-    uint64_t id = machine_id(machine);
+    uint64_t id = machine->ids_left > 0 ? machine_id(machine) : 0; /* 0: as put_flow() says; nobody withdraws it then */
 
     json_write(&text, input);
     payload_put_task(&payload, &(struct payload_task){.run = machine->run->id,
@@ -130,8 +130,8 @@ void machine_cancel(struct machine *machine, struct slice who)
     machine->run->state = RUN_CANCELLED;
     json_object_set_new(record, "ended_ms", json_integer(machine->now_ms));
     json_object_set_new(record, "cancelled_by", json_stringn(who.size ? who.data : "", who.size));
-    json_decref(machine->written);
-    machine->written = NULL;
+    if (machine->is_wanting)
+        machine_forget_written(machine);
 }
 
 /* ---- the result ---- */
@@ -293,5 +293,6 @@ void machine_put_run(struct machine *machine)
                                               .state = run->state,
                                               .record = buffer_slice(&record)});
     machine->op_count++;
+    machine_forget_written(machine);
     buffer_free(&record);
 }

@@ -82,10 +82,12 @@ static bool holds(const json_t *step, const char *name, uint64_t id)
     return (uint64_t)json_integer_value(json_object_get(step, name)) == id;
 }
 
-static void forget_written(struct machine *machine)
+/* What was written is known until the run's own operation is put, unless it never is. */
+static bool forget_unless(struct machine *machine, bool is_taken)
 {
-    json_decref(machine->written);
-    machine->written = NULL;
+    if (!is_taken || machine->is_wanting)
+        machine_forget_written(machine);
+    return is_taken || machine->is_wanting;
 }
 
 /* A second walk begins what the first passed by on its way to the step. */
@@ -97,14 +99,13 @@ static bool arrive(struct machine *machine, const struct machine_arrival *arriva
     machine->arrival = NULL;
     if (machine->is_arrival_taken && !machine->is_wanting && !machine->is_full)
         machine_walk(machine);
-    forget_written(machine);
-    return machine->is_arrival_taken || machine->is_wanting;
+    return forget_unless(machine, machine->is_arrival_taken);
 }
 
 void machine_go_on(struct machine *machine)
 {
     machine_walk(machine);
-    forget_written(machine);
+    forget_unless(machine, true);
 }
 
 bool machine_step_done(struct machine *machine, const struct payload_step_done *done, bool cancel_alarm)

@@ -74,6 +74,12 @@ static void expect(struct machine *machine, const struct fact_wanted *wanted)
     machine->op_count++;
 }
 
+void machine_forget_written(struct machine *machine)
+{
+    json_decref(machine->written);
+    machine->written = NULL;
+}
+
 void machine_put_value(struct machine *machine, const char *space, struct slice key, const json_t *value)
 {
     struct fact_wanted wanted = wanted_at(FACT_VALUE, space, key);

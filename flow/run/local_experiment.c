@@ -50,8 +50,7 @@ static void count_unit(struct machine *machine, const char *key, const json_t *f
 
 static void put_unit(struct machine *machine, const char *key, struct slice variant, json_t *seen)
 {
-    json_t *value =
-        json_pack("{s:s%, s:o, s:I}", "variant", variant.data, variant.size, "seen",
+    json_t *value = json_pack("{s:s%, s:o, s:I}", "variant", variant.data, variant.size, "seen",
                               seen != NULL ? seen : json_array(), "at_ms", (json_int_t)machine->now_ms);
 
     machine_put_value(machine, space_experiment, slice_of(key), value);

@@ -377,8 +377,7 @@ enum walked walk_inside(struct machine *machine, struct machine_step *step)
 static bool is_budget_spent(struct machine *machine)
 {
     if (machine->steps_begun >= MACHINE_STEPS_MAX || machine->input_bytes >= MACHINE_INPUT_BYTES_MAX ||
-        machine->op_count + OPS_RESERVE > MACHINE_OPS_MAX ||
-        machine->ids_left < IDS_RESERVE)
+        machine->op_count + OPS_RESERVE > MACHINE_OPS_MAX || machine->ids_left < IDS_RESERVE)
         machine->is_full = true;
     return machine->is_full;
 }

@@ -23,8 +23,9 @@ enum {
     MACHINE_IDS_MAX = 64,    /* ids that must be there when an event begins */
     MACHINE_STEPS_MAX = 300, /* steps begun in one commit */
     MACHINE_FACTS_MAX = 64,  /* of one event */
-    MACHINE_INPUT_BYTES_MAX = 512 * 1024, /* of steps begun in one commit, but for the last: they are work, and go out */
-    MACHINE_DEPTH_MAX = 8,   /* of calls and follow-ups */
+    MACHINE_INPUT_BYTES_MAX =
+        512 * 1024,        /* of steps begun in one commit, but for the last: they are work, and go out */
+    MACHINE_DEPTH_MAX = 8, /* of calls and follow-ups */
 };
 
 enum fact_kind {

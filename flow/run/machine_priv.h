@@ -44,6 +44,8 @@ const json_t *machine_fact(struct machine *machine, enum fact_kind kind, int64_t
 /* Writes a key that was read as a fact: EXPECTs the version that was read (or the one this commit wrote), then PUTs or,
  * with `value` NULL, DELETEs; later reads in the same event see it. */
 void machine_put_value(struct machine *machine, const char *space, struct slice key, const json_t *value);
+/* Once the event is through, or is to be tried again. */
+void machine_forget_written(struct machine *machine);
 
 /* --- jobs --- */
 uint64_t machine_id(struct machine *machine);
@@ -51,7 +53,8 @@ uint64_t machine_id(struct machine *machine);
  * what lies in wait for long must not hold back the run's other events. Returns its id. */
 uint64_t machine_put_event(struct machine *machine, const struct machine_step *step, int64_t due_ms,
                            const struct buffer *payload);
-/* A job of a worker's queue that no step waits for: a message about the run, say. `skill` as the worker knows it. */
+/* A job of a worker's queue that no step waits for: a message about the run, say. `skill` as the worker knows it.
+ * Returns its id; 0 when the store is to give one, since the event has none left. */
 uint64_t machine_put_notice(struct machine *machine, const struct machine_step *step, const char *skill,
                             const char *gate, const json_t *input);
 void machine_put_cancel(struct machine *machine, uint64_t job);

@@ -203,16 +203,17 @@ static void test_rows_that_find_no_room_wait_for_the_next_commit(void **state)
 
 static void test_large_inputs_go_out_in_portions(void **state)
 {
-    static const char text[] = "workflow: letters\n"
-                               "mode: live\n"
-                               "on: [{webhook: orders}]\n"
-                               "steps:\n"
-                               "  - id: each\n"
-                               "    for_each: \"{{ {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16} }}\"\n"
-                               "    at_once: 16\n"
-                               "    do:\n"
-                               "      - id: mail\n"
-                               "        email: {to: \"a@b.example\", subject: Hi, text: t, html: \"{{ trigger.body }}\"}\n";
+    static const char text[] =
+        "workflow: letters\n"
+        "mode: live\n"
+        "on: [{webhook: orders}]\n"
+        "steps:\n"
+        "  - id: each\n"
+        "    for_each: \"{{ {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16} }}\"\n"
+        "    at_once: 16\n"
+        "    do:\n"
+        "      - id: mail\n"
+        "        email: {to: \"a@b.example\", subject: Hi, text: t, html: \"{{ trigger.body }}\"}\n";
     struct bench *bench = bench_new((const char *[]){text, NULL});
     struct buffer body = {NULL, 0, 0};
 
@@ -289,6 +290,70 @@ static void test_a_run_too_large_to_keep_asks_nobody_any_more(void **state)
     bench_free(bench);
 }
 
+/* Each approval of the run has a message that asks. */
+static size_t put_messages(struct bench *bench)
+{
+    struct store_page page = {{NULL, 0, 0}, {NULL, 0, 0}, 0};
+    struct buffer ops = {NULL, 0, 0};
+    struct record_space_entry entry;
+    size_t count = 0;
+
+    assert_int_equal(
+        store_read_page(bench->store,
+                        &(struct msg_read){.what = READ_SPACE_SCAN, .space = SLICE("approval"), .limit = 100},
+                        bench->fake->wall_ms, &page),
+        ERROR_OK);
+    struct wire wire = wire_over(buffer_slice(&page.rows));
+    for (; count < page.count && record_take_space_entry(&wire, &entry); count++) {
+        char key[100];
+        snprintf(key, sizeof(key), "asked/%.*s/1", (int)entry.key.size, entry.key.data);
+        op_put_put(&ops, &(struct op_put){SLICE("telegram"), slice_of(key), SLICE("[{\"chat\":\"1\",\"message\":2}]")});
+    }
+    assert_int_equal(bench_put(bench, &ops, NULL), ERROR_OK);
+    buffer_free(&page.rows);
+    buffer_free(&page.next);
+    return count;
+}
+
+static void test_an_end_has_ids_for_all_it_has_to_tell(void **state)
+{
+#define MAILS(X, AT_ONCE)                                                                                              \
+    "            m" X ":\n"                                                                                            \
+    "              - id: each" X "\n"                                                                                  \
+    "                for_each: \"{{ {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16} }}\"\n"                    \
+    "                at_once: " AT_ONCE "\n"                                                                           \
+    "                do:\n"                                                                                            \
+    "                  - {id: mail" X ", email: {to: \"a@b.example\", subject: Hi, text: t}}\n"
+    static const char text[] = "workflow: crowd\n"
+                               "mode: live\n"
+                               "on: [{webhook: orders}]\n"
+                               "steps:\n"
+                               "  - id: both\n"
+                               "    parallel:\n"
+                               "      asks:\n"
+                               "        - id: each\n"
+                               "          for_each: \"{{ {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14} }}\"\n"
+                               "          at_once: 14\n"
+                               "          do:\n"
+                               "            - {id: question, approve: {content: Well}}\n"
+                               "      goes:\n"
+                               "        - {id: ask, generate: {prompt: p}}\n"
+                               "        - id: many\n"
+                               "          parallel:\n" MAILS("1", "16") MAILS("2", "16") MAILS("3", "16")
+                                   MAILS("4", "8") "            stop:\n"
+                                                   "              - {id: enough, end: enough}\n";
+    struct bench *bench = bench_new((const char *[]){text, NULL});
+
+    (void)state;
+    store_subscribe(bench->store, ACTOR_PUBLISHER, SLICE("publish"), 0);
+    bench_hook(bench, "{}");
+    assert_int_equal(put_messages(bench), 14);
+    bench_end(bench, "ask", ERROR_OK, "{}");
+    bench_expect(bench, bench_newest(bench, "crowd"), "is", "done");
+    assert_int_equal(count_jobs(bench, JOB_READY), 14); /* the messages are told, the mails are withdrawn */
+    bench_free(bench);
+}
+
 /* ---- ends that cross ---- */
 
 static void test_what_was_sent_while_its_run_was_cancelled_is_not_sent_again(void **state)
@@ -306,8 +371,7 @@ static void test_what_was_sent_while_its_run_was_cancelled_is_not_sent_again(voi
     bench_expect(bench, run, "steps.mail.state", "done");
     bench_expect(bench, run, "steps.mail.result.message_id", "x");
     assert_int_equal(fake_metric(bench->fake, METRIC_RUNS_CANCELLED, 0), 1);
-    json_decref(
-        bench_ask(bench, COMMAND_RUN_REPLAY, ERROR_OK, "{\"id\":%" PRIu64 ",\"from\":\"mail\"}", run));
+    json_decref(bench_ask(bench, COMMAND_RUN_REPLAY, ERROR_OK, "{\"id\":%" PRIu64 ",\"from\":\"mail\"}", run));
     assert_null(bench_find(bench, "mail"));
     bench_expect(bench, bench_newest(bench, "one"), "steps.mail.state", "copied");
     bench_free(bench);
@@ -356,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_rows_that_find_no_room_wait_for_the_next_commit),
         cmocka_unit_test(test_large_inputs_go_out_in_portions),
         cmocka_unit_test(test_a_run_too_large_to_keep_asks_nobody_any_more),
+        cmocka_unit_test(test_an_end_has_ids_for_all_it_has_to_tell),
         cmocka_unit_test(test_what_was_sent_while_its_run_was_cancelled_is_not_sent_again),
         cmocka_unit_test(test_a_doubt_outlives_the_end_of_its_run),
     };

@@ -273,10 +273,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_run_of_a_poisonous_job_is_told),
-        TEST(test_old_runs_and_dead_jobs_go),
-        TEST(test_nothing_is_old_by_an_untrusted_clock),
-        TEST(test_a_busy_store_is_asked_again),
+        TEST(test_run_of_a_poisonous_job_is_told),       TEST(test_old_runs_and_dead_jobs_go),
+        TEST(test_nothing_is_old_by_an_untrusted_clock), TEST(test_a_busy_store_is_asked_again),
         TEST(test_what_only_the_past_needed_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
