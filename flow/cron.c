@@ -356,8 +356,8 @@ bool cron_parse(struct slice text, struct cron *cron, char problem[CRON_PROBLEM_
     count = split_fields(text, parts);
     if (count != FIELD_COUNT)
         return wrong(problem,
-                     "the schedule has %zu fields; write five: minute hour day-of-month month day-of-week, "
+                     "the schedule has %zu field%s; write five: minute hour day-of-month month day-of-week, "
                      "for example \"0 9 * * MON-FRI\"",
-                     count);
+                     count, count == 1 ? "" : "s");
     return parse_fields(parts, cron, problem);
 }
