@@ -5,7 +5,7 @@
 
 /* Texts travel as blobs: what a service answers need not be UTF-8, and a call that was packed must unpack. */
 
-enum { CALL_FIELDS = 14, ANSWER_FIELDS = 5, STATUS_MAX = 999 };
+enum { CALL_FIELDS = 17, ANSWER_FIELDS = 5, STATUS_MAX = 999 };
 
 static void pack_headers(struct buffer *into, const struct call_header *headers, size_t count)
 {
@@ -72,6 +72,9 @@ void call_pack(struct buffer *into, const struct call *call)
     wire_put_flag(into, call->idempotent);
     wire_put_u64(into, call->timeout_ms);
     wire_put_blob(into, call->ca_file);
+    wire_put_blob(into, call->keep_path);
+    wire_put_blob(into, call->keep_secret);
+    wire_put_blob(into, call->keep_expiry);
 }
 
 bool call_unpack(struct slice bytes, struct call *call)
@@ -87,7 +90,7 @@ bool call_unpack(struct slice bytes, struct call *call)
     if (!unpack_headers(&wire, call->headers, &call->header_count))
         return false;
     call->body = wire_take_blob(&wire);
-    call->auth = (enum auth_scheme)take_below(&wire, AUTH_URL_TOKEN + 1);
+    call->auth = (enum auth_scheme)take_below(&wire, AUTH_BODY_TOKEN + 1);
     call->auth_name = wire_take_blob(&wire);
     call->secret = wire_take_blob(&wire);
     call->mail_from = wire_take_blob(&wire);
@@ -96,6 +99,9 @@ bool call_unpack(struct slice bytes, struct call *call)
     call->idempotent = wire_take_flag(&wire);
     call->timeout_ms = take_below(&wire, (uint64_t)UINT32_MAX + 1);
     call->ca_file = wire_take_blob(&wire);
+    call->keep_path = wire_take_blob(&wire);
+    call->keep_secret = wire_take_blob(&wire);
+    call->keep_expiry = wire_take_blob(&wire);
     return wire_done(&wire) && call->timeout_ms > 0;
 }
 

@@ -14,9 +14,11 @@ enum auth_scheme {
     AUTH_HEADER,     /* auth_name: SECRET */
     AUTH_SMTP_LOGIN, /* AUTH PLAIN or LOGIN as auth_name with SECRET */
     AUTH_URL_TOKEN,  /* SECRET stands in the path, where the url has CALL_URL_TOKEN */
+    AUTH_BODY_TOKEN, /* SECRET stands in a text of the JSON body, where the body has CALL_URL_TOKEN */
 };
 
 #define CALL_URL_TOKEN "{secret}"
+#define CALL_KEPT "(kept)"
 
 enum { CALL_HEADERS_MAX = 16, CALL_HEADER_MAX = 4096, ANSWER_BODY_MAX = 4 << 20 };
 
@@ -40,6 +42,10 @@ struct call {
     bool idempotent;                 /* may be repeated without harm: a lost answer is TIMEOUT, not LOST */
     uint32_t timeout_ms;             /* whole call, connect included; at least 1 */
     struct slice ca_file;            /* extra CA for this host only (tests); empty = system */
+    /* A token in an answer of status 200 is kept by runtime/io under the reference keep_secret, and stands as CALL_KEPT
+     * in the body that is handed on (as null when it could not be kept). Paths as for json_at(); empty: none. */
+    struct slice keep_path, keep_secret;
+    struct slice keep_expiry; /* path of the seconds it lives; empty or absent: for ever */
 };
 
 /* `error` says how far it got:

@@ -47,6 +47,9 @@ void transfer_free(struct transfer *transfer)
     wipe_list(transfer->headers);
     curl_slist_free_all(transfer->recipients);
     buffer_free(&transfer->packed);
+    if (transfer->secret_body.size > 0)
+        crypto_wipe(transfer->secret_body.data, transfer->secret_body.size);
+    buffer_free(&transfer->secret_body);
     buffer_free(&transfer->body);
     buffer_free(&transfer->header_text);
     pthread_mutex_destroy(&transfer->socket_lock);
@@ -311,19 +314,12 @@ static const char *token_place(struct slice url)
     return at;
 }
 
-/* Only what can stand in a path as it is: nothing in a token may change what the address means. */
-static bool is_path_token(const char *secret)
-{
-    return secret[0] != '\0' && strspn(secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-") ==
-                                    strlen(secret);
-}
-
 static bool put_token(struct transfer *transfer, const char *secret)
 {
     struct slice url = transfer->call.url;
     const char *at = token_place(url);
 
-    if (at == NULL || !is_path_token(secret))
+    if (at == NULL || !transfer_is_plain_token(secret))
         return transfer_refuse(transfer, ERROR_UNSUPPORTED, "the secret cannot stand in this address");
     size_t before = (size_t)(at - url.data), place = sizeof(CALL_URL_TOKEN) - 1;
     char *text = xcalloc(url.size + strlen(secret) + 1, 1);
@@ -487,6 +483,8 @@ bool transfer_prepare(struct transfer *transfer, const struct http_client_option
     bool ready = resolve(transfer, options, secret);
     if (ready && transfer->call.auth == AUTH_URL_TOKEN)
         ready = put_token(transfer, secret);
+    if (ready && transfer->call.auth == AUTH_BODY_TOKEN)
+        ready = transfer_put_body_token(transfer, secret);
     if (ready)
         ready = transfer->call.kind == CALL_SMTP ? smtp_prepare(transfer, secret) : http_prepare(transfer, secret);
     crypto_wipe(secret, sizeof(secret));

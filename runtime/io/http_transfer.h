@@ -11,7 +11,8 @@ struct transfer {
     struct transfer *next;
     uint64_t ticket;
     struct buffer packed;
-    struct call call; /* borrows `packed` */
+    struct call call; /* borrows `packed`, or the body `secret_body` */
+    struct buffer secret_body;
     bool allow_loopback, plain;
     CURL *easy;
     struct curl_slist *headers, *recipients;
@@ -40,6 +41,8 @@ void transfer_free(struct transfer *transfer);
 bool transfer_prepare(struct transfer *transfer, const struct http_client_options *options);
 /* Keeps what libcurl knows about the end; `easy` is not needed afterwards. */
 void transfer_ended(struct transfer *transfer, CURLcode code);
+/* Takes the token out of the answer's body, as call.keep_path says. */
+void transfer_keep(struct transfer *transfer, const struct http_client_options *options);
 /* The answer borrows the transfer. */
 void transfer_answer(const struct transfer *transfer, struct answer *answer);
 /* Performs it on the calling thread, which blocks; makes a perform on another thread end soon. */
@@ -51,6 +54,9 @@ bool transfer_refuse(struct transfer *transfer, enum error error, const char *wh
 
 #define TRANSFER_SET(transfer, option, value) CHECK(curl_easy_setopt((transfer)->easy, option, value) == CURLE_OK)
 
+/* http_token.c: `secret` is NUL-terminated, and put where the body has its place. */
+bool transfer_put_body_token(struct transfer *transfer, const char *secret);
+bool transfer_is_plain_token(const char *secret);
 /* http_smtp.c: `secret` is NUL-terminated. */
 bool smtp_prepare(struct transfer *transfer, const char *secret);
 enum error smtp_outcome(const struct transfer *transfer, bool handed_over);
