@@ -4,7 +4,11 @@
  * back. STEP_REQUEST carries a call to perform; with `needs_note` the caller first makes `state` durable, because the
  * call is not idempotent. After a crash, or when the answer was lost, begin() is asked again with the saved state: it
  * then says STEP_PROBE (a harmless call that finds out), or STEP_UNKNOWN where the service cannot be asked. It never
- * repeats by itself. `on unknown: resend` means that the caller forgets the state and begins anew. */
+ * repeats by itself. `on unknown: resend` means that the caller forgets the state and begins anew.
+ *
+ * RETRY and REFUSED may name a state too: it becomes the job's in the same commit, and begin() finds it when the job is
+ * tried again or revived. Without one, a note of this lease is forgotten, since what it stood for certainly did not
+ * happen. */
 // SPDX-License-Identifier: MIT
 #pragma once
 #include "proto/call.h"
@@ -33,7 +37,8 @@ enum day_reset { DAY_RESET_PACIFIC, DAY_RESET_UTC };
 struct connector_settings {
     struct slice url;             /* "https://host", "smtp://host:587"; no path */
     struct slice secret;          /* secret reference */
-    struct slice user;            /* e-mail: login name; empty sends without AUTH */
+    struct slice user;            /* e-mail: login name; empty sends without AUTH. Meta: id of the account or page */
+    struct slice version;         /* Meta: version of the Graph API, "v26.0" */
     struct slice model;           /* gemini: used when the job names none */
     struct slice from, from_name; /* e-mail: address and display name of the sender */
     struct slice domain, box;     /* e-mail: right side of Message-ID and EHLO name; name of this box */
@@ -53,8 +58,8 @@ void scratch_free(struct scratch *scratch);
 struct step {
     enum step_kind kind;
     struct call call;       /* REQUEST, PROBE; borrows the scratch, the job and the settings */
-    bool needs_note;        /* REQUEST: make `state` durable before performing the call */
-    struct slice state;     /* in the scratch */
+    bool needs_note;        /* REQUEST, PROBE: make `state` durable before performing the call */
+    struct slice state;     /* what is noted, or kept for later; in the scratch */
     json_t *result;         /* DONE: owned, step_fini() */
     enum error error;       /* REFUSED, RETRY, UNKNOWN */
     int64_t retry_after_ms; /* RETRY: what the service asked for; -1 when it said nothing */
@@ -70,6 +75,7 @@ struct usage {
     bool day_quota;                /* a daily quota is spent */
     int64_t retry_after_ms;        /* how long to leave it alone; -1 when it said nothing */
     int64_t tokens_in, tokens_out; /* billed tokens; thinking counts as output */
+    int percent_used;              /* of the allowance, as the service tells; 0 when it said nothing */
 };
 
 struct connector {

@@ -84,6 +84,12 @@ static void put_step_done(struct buffer *ops, const struct outcome_job *job, enu
                                                         .currency = job->currency});
 }
 
+static bool keeps_state(const struct outcome_job *job, const struct outcome *outcome)
+{
+    return job->kept.size > 0 && !outcome->is_unknown && outcome->kind != OUTCOME_DONE &&
+           outcome->kind != OUTCOME_DOUBT && outcome->error != ERROR_LOST;
+}
+
 /* A note from before this lease stands for a call that nobody has settled yet: it goes only to begin anew. */
 static bool erases_note(const struct outcome_job *job, const struct outcome *outcome)
 {
@@ -100,7 +106,9 @@ void outcome_put(struct buffer *ops, const struct outcome_job *job, const struct
     detail.size = detail.size > OUTCOME_DETAIL_MAX ? OUTCOME_DETAIL_MAX : detail.size;
     while (detail.size > 0 && !slice_is_utf8(detail))
         detail.size--;
-    if (erases_note(job, outcome))
+    if (keeps_state(job, outcome))
+        op_put_note(ops, &(struct op_note){.job = job->id, .fence = job->fence, .state = job->kept});
+    else if (erases_note(job, outcome))
         op_put_note(ops, &(struct op_note){.job = job->id, .fence = job->fence});
     switch (outcome->kind) {
     case OUTCOME_DONE:

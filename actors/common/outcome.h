@@ -13,6 +13,7 @@ struct outcome_job {
     struct slice step;
     bool has_note;                   /* the store holds a state for it */
     bool is_note_new;                /* made in this lease, so what its call came to is told by the step */
+    struct slice kept;               /* the state that the step leaves for the next try; empty: none */
     const struct payload_task *task; /* NULL: its payload is no task */
     int64_t now_ms;                  /* UTC */
     uint64_t random;
@@ -33,9 +34,9 @@ enum { OUTCOME_DETAIL_MAX = 400, OUTCOME_RESULT_MAX = 64 * 1024 };
 
 /* Decides by the step's kind, the error's class, the attempts and `on_unknown`. */
 struct outcome outcome_of(const struct outcome_job *job, const struct step *step);
-/* Packs it: the job's own operation, before it an erased note where the effect certainly did not happen (a dead job
- * may then be revived) or is to be tried anew, and the STEP_DONE for the run where the step has ended. `result` is
- * JSON text and counts for DONE. */
+/* Packs it: the job's own operation; before it the state that the step keeps for its next try, or an erased note where
+ * the effect certainly did not happen (a dead job may then be revived) or is to be tried anew; and the STEP_DONE for
+ * the run where the step has ended. `result` is JSON text and counts for DONE. */
 void outcome_put(struct buffer *ops, const struct outcome_job *job, const struct outcome *outcome, struct slice result,
                  struct slice detail);
 /* The pause after the attempt of that number (from 0): doubles from first_ms to max_ms, the upper half of it by chance.

@@ -153,6 +153,14 @@ static void log_end(struct worker *worker, const struct worker_job *job, const s
               L_U64("attempt", job->attempt));
 }
 
+/* What an unknown one noted stays as it is. */
+static struct slice kept_of(const struct worker_job *job)
+{
+    bool goes_on = job->step.kind == STEP_RETRY || job->step.kind == STEP_REFUSED;
+
+    return goes_on ? job->step.state : (struct slice){NULL, 0};
+}
+
 static struct outcome_job outcome_view(struct worker *worker, const struct worker_job *job)
 {
     const char *currency = actor_config(worker->actor)->price_currency;
@@ -164,6 +172,7 @@ static struct outcome_job outcome_view(struct worker *worker, const struct worke
                                 .step = slice_of(job->step_name),
                                 .has_note = job->has_note,
                                 .is_note_new = job->is_note_new,
+                                .kept = kept_of(job),
                                 .task = job->is_task ? &job->task : NULL,
                                 .now_ms = actor_wall(worker->actor),
                                 .random = actor_random(worker->actor),
@@ -288,7 +297,7 @@ static void job_note(struct worker *worker, struct worker_job *job)
 
 static void job_go(struct worker *worker, struct worker_job *job)
 {
-    if (job->step.needs_note)
+    if (job->step.needs_note && job->step.kind == STEP_REQUEST)
         job_note(worker, job);
     else
         job_call(worker, job);
@@ -310,10 +319,13 @@ static void job_ask(struct worker *worker, struct worker_job *job)
     job->ticket = ask.ticket;
 }
 
-/* The connector has spoken. */
+/* The connector has spoken. What it learned before a probe is kept even if the probe has to wait for its permit; the
+ * intent of an effect is noted only when the effect may follow at once. */
 static void job_follow(struct worker *worker, struct worker_job *job)
 {
-    if (job->step.kind == STEP_REQUEST || job->step.kind == STEP_PROBE)
+    if (job->step.kind == STEP_PROBE && job->step.needs_note)
+        job_note(worker, job);
+    else if (job->step.kind == STEP_REQUEST || job->step.kind == STEP_PROBE)
         job_ask(worker, job);
     else
         job_end(worker, job);
@@ -423,7 +435,10 @@ static void note_committed(struct worker *worker, struct worker_job *job, enum e
         buffer_append(&job->state, job->step.state.data, job->step.state.size);
         job->has_note = true;
         job->is_note_new = true;
-        job_call(worker, job);
+        if (job->step.kind == STEP_PROBE)
+            job_ask(worker, job);
+        else
+            job_call(worker, job);
     } else if (error == ERROR_FENCED) {
         actor_log(worker->actor, LOG_WARN, "lease-lost", NULL, 0);
         report(worker, job, ERROR_SHUTDOWN, NULL);
