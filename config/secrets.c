@@ -132,15 +132,22 @@ static bool same_origin(struct slice a, struct slice b)
     return left.size > 0 && left.size == right.size && strncasecmp(left.data, right.data, left.size) == 0;
 }
 
+static bool is_name(struct slice name, const char *option)
+{
+    return option != NULL && option[0] != '\0' && slice_is(name, option);
+}
+
 long secrets_lookup(void *context, struct slice name, struct slice url, char *into, size_t room)
 {
     const struct config *config = context;
     struct slice origin;
     const struct http_host *host = http_hosts_find(config, origin_of(url), &origin);
     size_t size;
-    bool bound = (slice_is(name, config->gemini_key) && same_origin(url, slice_of(config->gemini_url))) ||
-                 (slice_is(name, config->telegram_token) && same_origin(url, slice_of(config->telegram_url))) ||
-                 (slice_is(name, config->mail_password) && same_origin(url, slice_of(config->mail_url))) ||
+    bool bound = (is_name(name, config->gemini_key) && same_origin(url, slice_of(config->gemini_url))) ||
+                 (is_name(name, config->telegram_token) && same_origin(url, slice_of(config->telegram_url))) ||
+                 (is_name(name, config->instagram_token) && same_origin(url, slice_of(config->instagram_url))) ||
+                 (is_name(name, config->facebook_token) && same_origin(url, slice_of(config->facebook_url))) ||
+                 (is_name(name, config->mail_password) && same_origin(url, slice_of(config->mail_url))) ||
                  (host != NULL && host->secret != NULL && slice_is(name, host->secret));
 
     if (!bound)

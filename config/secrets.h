@@ -27,6 +27,7 @@ void secrets_wipe(void *memory, size_t size);
 
 /* The http_secret_lookup of runtime/io/http_client.h; `context` is a const struct config. A secret is told only for the
  * service it is bound to: gemini_key for gemini_url, mail_password for mail_url, telegram_token for telegram_url,
+ * instagram_token for instagram_url, facebook_token for facebook_url,
  * the secret of an http host for that host; scheme, host and port alike. Returns its size, -1 (no value) or -2 (not for
  * this host). */
 long secrets_lookup(void *context, struct slice name, struct slice url, char *into, size_t room);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "actors/publisher/publisher.h"
 #include "actors/common/worker.h"
+#include "actors/publisher/meta.h"
 #include "actors/publisher/telegram.h"
 #include "config/http_hosts.h"
 #include <stdio.h>
@@ -78,6 +79,9 @@ static enum error start(void *self, struct actor *actor)
         {"email", &connector_email, email_prepare, email_done, NULL},
         {"telegram", &connector_telegram, telegram_prepare, telegram_done, NULL},
         {"http", &connector_http, http_prepare, NULL, NULL},
+        {"instagram", &connector_instagram, instagram_prepare, meta_done, NULL},
+        {"facebook", &connector_facebook, facebook_prepare, meta_done, NULL},
+        {"insights", &connector_insights, insights_prepare, NULL, NULL},
         {NULL, NULL, NULL, NULL, NULL},
     };
     static const struct worker_kind kind = {"publish", window, skills};

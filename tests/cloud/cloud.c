@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const service_names[CLOUD_SERVICE_COUNT] = {"gemini", "smtp", "shopify", "telegram", "http"};
-static const char service_letters[] = "gshtw";
+static const char *const service_names[CLOUD_SERVICE_COUNT] = {"gemini", "smtp", "shopify", "telegram", "http", "meta"};
+static const char service_letters[] = "gshtwm";
 
 static const struct {
     const char *name, *services;
@@ -44,6 +44,8 @@ static void options_copy(struct cloud_options *to, const struct cloud_options *f
     to->gemini_per_day = from->gemini_per_day ? from->gemini_per_day : 1000;
     to->log_bytes_max = from->log_bytes_max ? from->log_bytes_max : 64u << 20;
     to->gemini_model = copied(from->gemini_model);
+    to->meta_per_hour = from->meta_per_hour ? from->meta_per_hour : 180;
+    to->instagram_per_day = from->instagram_per_day ? from->instagram_per_day : 50;
     to->telegram_token = copied(from->telegram_token);
     to->shop = copied(from->shop.size ? from->shop : SLICE("demo.myshopify.com"));
     for (size_t i = 0; i < from->hook_count; i++)
@@ -86,6 +88,7 @@ void cloud_destroy(struct cloud **cloud)
     cloud_shopify_fini(*cloud);
     cloud_telegram_fini(*cloud);
     cloud_http_fini(*cloud);
+    cloud_meta_fini(*cloud);
     options_free(&(*cloud)->options);
     buffer_free(&(*cloud)->body);
     buffer_free(&(*cloud)->text);
@@ -214,6 +217,7 @@ void cloud_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, 
 {
     enum cloud_service service = call->kind == CALL_SMTP ? CLOUD_SMTP
                                  : cloud_http_owns(call) ? CLOUD_HTTP
+                                 : cloud_meta_owns(call) ? CLOUD_META
                                  : is_telegram(call)     ? CLOUD_TELEGRAM
                                                          : CLOUD_GEMINI;
 
@@ -236,6 +240,8 @@ void cloud_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, 
         cloud_smtp_answer(cloud, now_ms, call, reply);
     else if (service == CLOUD_TELEGRAM)
         cloud_telegram_answer(cloud, now_ms, call, reply);
+    else if (service == CLOUD_META)
+        cloud_meta_answer(cloud, now_ms, call, reply);
     else if (service == CLOUD_HTTP)
         cloud_http_answer(cloud, now_ms, call, reply);
     else

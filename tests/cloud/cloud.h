@@ -5,7 +5,15 @@
 #pragma once
 #include "proto/call.h"
 
-enum cloud_service { CLOUD_GEMINI, CLOUD_SMTP, CLOUD_SHOPIFY, CLOUD_TELEGRAM, CLOUD_HTTP, CLOUD_SERVICE_COUNT };
+enum cloud_service {
+    CLOUD_GEMINI,
+    CLOUD_SMTP,
+    CLOUD_SHOPIFY,
+    CLOUD_TELEGRAM,
+    CLOUD_HTTP,
+    CLOUD_META, /* Instagram and Facebook */
+    CLOUD_SERVICE_COUNT
+};
 
 enum cloud_fault {
 #define FAULT(ID, name, services, doc) CLOUD_##ID,
@@ -33,6 +41,8 @@ struct cloud_options {
     uint32_t gemini_per_minute; /* 10 */
     uint32_t gemini_per_day;    /* 1000; counted from midnight UTC */
     struct slice gemini_model;  /* any; another one is answered 404 */
+    uint32_t meta_per_hour;     /* 180 calls in any hour */
+    uint32_t instagram_per_day; /* 50 posts in any 24 hours */
     struct slice telegram_token; /* any; another one is answered 401 */
     struct slice shop;           /* "demo.myshopify.com" */
     struct cloud_hook hooks[CLOUD_HOOKS_MAX];

@@ -25,7 +25,7 @@ static int take_fault(struct cloud *cloud, int64_t now_ms, const json_t *input, 
     enum cloud_fault fault;
 
     if (!cloud_service_find(json_text_at(input, "service"), &service))
-        return refuse(body, "service is gemini, smtp, shopify, telegram or http");
+        return refuse(body, "service is gemini, smtp, shopify, telegram, http or meta");
     if (!cloud_fault_find(json_text_at(input, "kind"), &fault))
         return refuse(body, "kind is no fault that I know; see tests/cloud/faults.def");
     if (!json_is_integer(for_ms) || json_integer_value(for_ms) < 0 || json_integer_value(for_ms) > FAULT_MS_MAX)

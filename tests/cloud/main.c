@@ -20,7 +20,8 @@ struct waiting {
     int64_t due_ms;
     int status;
     struct buffer body;
-    char content_type[64], retry_after[16];
+    char content_type[64], retry_after[16], usage[256];
+    const char *usage_name;
 };
 
 struct world {
@@ -78,6 +79,34 @@ static void respond(struct world *world, uint64_t exchange, int status, const ch
     http_server_respond(world->server, exchange, &reply);
 }
 
+static void respond_waiting(struct world *world, const struct waiting *waiting)
+{
+    struct http_reply reply = {.status = waiting->status, .body = buffer_slice(&waiting->body)};
+
+    reply.headers[reply.header_count++] = (struct http_header){SLICE("Content-Type"), slice_of(waiting->content_type)};
+    if (waiting->retry_after[0] != '\0')
+        reply.headers[reply.header_count++] =
+            (struct http_header){SLICE("Retry-After"), slice_of(waiting->retry_after)};
+    if (waiting->usage_name != NULL)
+        reply.headers[reply.header_count++] =
+            (struct http_header){slice_of(waiting->usage_name), slice_of(waiting->usage)};
+    http_server_respond(world->server, waiting->exchange, &reply);
+}
+
+/* One header that tells of limits is enough: the one that says most comes last. */
+static void keep_usage(struct waiting *waiting, const struct answer *answer)
+{
+    static const char *const names[] = {"x-app-usage", "x-business-use-case-usage"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct slice value = answer_header(answer, names[i]);
+        if (value.size == 0 || value.size >= sizeof(waiting->usage))
+            continue;
+        snprintf(waiting->usage, sizeof(waiting->usage), "%.*s", (int)value.size, value.data);
+        waiting->usage_name = names[i];
+    }
+}
+
 static void keep_waiting(struct world *world, uint64_t exchange, const struct cloud_reply *reply)
 {
     struct slice type = answer_header(&reply->answer, "content-type");
@@ -89,6 +118,7 @@ static void keep_waiting(struct world *world, uint64_t exchange, const struct cl
     buffer_append(&waiting->body, reply->answer.body.data, reply->answer.body.size);
     snprintf(waiting->content_type, sizeof(waiting->content_type), "%.*s", (int)type.size, type.size ? type.data : "");
     snprintf(waiting->retry_after, sizeof(waiting->retry_after), "%.*s", (int)after.size, after.size ? after.data : "");
+    keep_usage(waiting, &reply->answer);
 }
 
 static void on_request(void *context, uint64_t exchange, const struct http_request *request)
@@ -123,8 +153,7 @@ static void answer_due(struct world *world)
             i++;
             continue;
         }
-        respond(world, waiting->exchange, waiting->status, waiting->content_type, waiting->retry_after,
-                buffer_slice(&waiting->body));
+        respond_waiting(world, waiting);
         buffer_free(&waiting->body);
         *waiting = world->waiting[--world->waiting_count];
     }

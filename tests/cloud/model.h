@@ -44,6 +44,16 @@ struct telegram_model {
     uint64_t sent_count;
 };
 
+struct meta_model {
+    json_t *containers, *media; /* Instagram, by id */
+    json_t *posts, *photos;     /* Facebook, by id */
+    json_t *seen;               /* what was published, by its content */
+    json_t *published, *calls;  /* times within a day and an hour */
+    uint64_t calls_in_hour, limit;
+    int64_t next_id;
+    char id[96], usage[96];
+};
+
 struct cloud {
     uint64_t random;
     struct cloud_options options;
@@ -62,6 +72,7 @@ struct cloud {
     uint64_t next_ticket, next_order;
     struct cloud_deeds *deeds; /* of http.c; NULL at first */
     struct telegram_model telegram;
+    struct meta_model meta;
 };
 
 uint64_t cloud_random(struct cloud *cloud);
@@ -78,6 +89,9 @@ void cloud_gemini_answer(struct cloud *cloud, int64_t now_ms, const struct call 
 void cloud_smtp_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
 void cloud_telegram_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
 void cloud_telegram_fini(struct cloud *cloud);
+bool cloud_meta_owns(const struct call *call);
+void cloud_meta_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_meta_fini(struct cloud *cloud);
 void cloud_shopify_fini(struct cloud *cloud);
 bool cloud_http_owns(const struct call *call);
 void cloud_http_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);

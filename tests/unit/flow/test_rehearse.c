@@ -345,12 +345,12 @@ static void test_planned_skills_are_withheld(void **state)
 {
     (void)state;
     expect(HEAD "steps:\n"
-                "  - id: post\n    instagram: {media: \"https://a.example/a.jpg\", caption: c}\n"
+                "  - id: post\n    shopify: {action: tag}\n"
                 "  - id: tell\n    telegram: {text: t}\n"
                 "tests:\n"
                 "  - name: in shadow\n"
                 "    expect:\n"
-                "      effects: [{skill: instagram, mode: shadow, caption: c}, {step: tell, mode: live}]\n"
+                "      effects: [{skill: shopify, mode: shadow, action: tag}, {step: tell, mode: live}]\n"
                 "      steps: {post: shadow}\n",
            "");
 }
