@@ -182,6 +182,20 @@ static void keep_doubts(struct event *event)
     event->ops = kept;
 }
 
+/* A run that repeats this one must not do again what may have been done. */
+static void mark_doubts(struct event *event)
+{
+    json_t *step;
+    const char *instance;
+
+    json_object_foreach(json_object_get(event->run.record, "steps"), instance, step)
+    {
+        if (run_step_is(step, "cancelled") &&
+            is_doubted(event, (uint64_t)json_integer_value(json_object_get(step, "job"))))
+            json_object_set_new(step, "in_doubt", json_true());
+    }
+}
+
 /* Jobs of steps that had not ended. A run too large to keep does not tell any more which they were. */
 static bool withdraws(const struct event *event)
 {
@@ -228,8 +242,10 @@ static void work(struct scheduler *scheduler, struct event *event, const struct 
     op_put_finish(&event->ops, &(struct op_finish){event->id, event->fence});
     machine.op_count = 1;
     bool is_moved = move(event, &machine);
-    if (is_moved && !machine.is_wanting)
+    if (is_moved && !machine.is_wanting) {
+        mark_doubts(event);
         machine_put_run(&machine);
+    }
     if (machine.is_wanting) {
         scheduler->id_next = first_id;
         fact_read(scheduler, event, &machine.wanted);
@@ -281,13 +297,14 @@ static json_t *withdrawn_step(const struct event *event)
     const struct payload_step_done *done = &event->payload.step_done;
     char name[RECORD_INSTANCE_MAX + 1];
 
-    if (event->payload.id != PAYLOAD_STEP_DONE || done->error != ERROR_OK || done->step.size > RECORD_INSTANCE_MAX)
+    if (event->payload.id != PAYLOAD_STEP_DONE || done->step.size > RECORD_INSTANCE_MAX)
         return NULL;
     snprintf(name, sizeof(name), "%.*s", (int)done->step.size, done->step.size ? done->step.data : "");
     json_t *step = run_step(&event->run, name, false);
     bool is_it =
         run_step_is(step, "cancelled") && (uint64_t)json_integer_value(json_object_get(step, "job")) == done->job;
-    return is_it ? step : NULL;
+    bool says_something = done->error == ERROR_OK || json_is_true(json_object_get(step, "in_doubt"));
+    return is_it && says_something ? step : NULL;
 }
 
 /* Its effect happened, and a run that repeats this one is not to do it again. */
@@ -298,9 +315,12 @@ static void end_late(struct scheduler *scheduler, struct event *event, const str
     json_t *step = run_read(&event->run, entry->record) ? withdrawn_step(event) : NULL;
 
     if (step != NULL) {
-        json_t *result = json_read(event->payload.step_done.result, &problem);
-        json_object_set_new(step, "result", result != NULL ? result : json_null());
-        run_step_set(step, "done", event->now_ms);
+        json_object_del(step, "in_doubt");
+        if (event->payload.step_done.error == ERROR_OK) {
+            json_t *result = json_read(event->payload.step_done.result, &problem);
+            json_object_set_new(step, "result", result != NULL ? result : json_null());
+            run_step_set(step, "done", event->now_ms);
+        }
         json_write(&record, event->run.record);
         if (record.size > RECORD_BYTES_MAX || !json_is_readable(buffer_slice(&record))) {
             json_object_set_new(step, "result", json_null());

@@ -117,6 +117,11 @@ static bool copy_old(struct event *event, const struct workflow *workflow, char 
         snprintf(problem, room, "the record of the run that is to be repeated cannot be read");
         return false;
     }
+    if (old.state == RUN_OPEN) {
+        snprintf(problem, room, "the run that is to be repeated has not ended");
+        run_fini(&old);
+        return false;
+    }
     bool good = machine_copy(&event->run, &old, workflow, &(struct machine_repeat){start->replay_from, start->redo},
                              problem, room);
     run_fini(&old);

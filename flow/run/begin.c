@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "flow/run/machine_walk.h"
+#include "flow/sha256.h"
 #include "proto/check.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,18 +146,20 @@ static void call(struct machine *machine, struct machine_step *step, const json_
                   (json_int_t)machine->run->id, "body", body != NULL ? json_incref(body) : json_object());
     struct buffer text = {NULL, 0, 0}, payload = {NULL, 0, 0};
     uint64_t child = machine_id(machine);
+    json_t *old = json_object_get(json_at(record, "replay.calls"), step->instance);
     char key[24];
 
     snprintf(key, sizeof(key), "%" PRIu64, child); /* a CANCEL of the run that it begins comes behind it */
     json_write(&text, trigger);
-    payload_put_start(&payload, &(struct payload_start){
-                                    .workflow = json_text_at(inputs, "workflow"),
-                                    .trigger = buffer_slice(&text),
-                                    .run = child,
-                                    .parent_run = machine->run->id,
-                                    .parent_step = slice_of(step->instance),
-                                    .depth = (uint64_t)json_integer_value(json_object_get(record, "depth")) + 1,
-                                    .mode = run_is_live(machine->run) ? (struct slice){NULL, 0} : SLICE("shadow")});
+    payload_put_start(
+        &payload, &(struct payload_start){.workflow = json_text_at(inputs, "workflow"),
+                                          .trigger = buffer_slice(&text),
+                                          .run = child,
+                                          .parent_run = machine->run->id,
+                                          .parent_step = slice_of(step->instance),
+                                          .depth = (uint64_t)json_integer_value(json_object_get(record, "depth")) + 1,
+                                          .mode = run_is_live(machine->run) ? (struct slice){NULL, 0} : SLICE("shadow"),
+                                          .replay_of = (uint64_t)json_integer_value(old)});
     op_put_push(machine->ops, &(struct op_push){.queue = SLICE("flow"),
                                                 .priority = START_PRIORITY,
                                                 .key = slice_of(key),
@@ -244,6 +247,20 @@ static bool begin_switch(struct machine *machine, struct machine_step *step, con
     return true;
 }
 
+/* What a repeated run has done of a list is known by the items' places, so the list must be the same. */
+static bool is_same_list(struct machine *machine, struct machine_step *step, const json_t *items)
+{
+    json_t *old = json_object_get(json_at(machine->run->record, "replay.items"), step->instance);
+    struct buffer text = {NULL, 0, 0};
+    char hex[SHA256_HEX_BYTES];
+
+    json_write(&text, items);
+    sha256_hex(buffer_slice(&text), hex);
+    buffer_free(&text);
+    json_object_set_new(step->entry, "digest", json_string(hex));
+    return old == NULL || strcmp(json_string_value(old), hex) == 0;
+}
+
 /* The list is kept, since a later look at the same expression could give another one. */
 static bool begin_each(struct machine *machine, struct machine_step *step, const json_t *vars,
                        struct text_problem *problem)
@@ -259,9 +276,15 @@ static bool begin_each(struct machine *machine, struct machine_step *step, const
                          step->definition->id, RECORD_RESULT_MAX / 1024);
         return false;
     }
+    bool is_same = is_same_list(machine, step, items);
     json_object_set_new(step->entry, "count", json_integer((json_int_t)json_array_size(items)));
     json_object_set_new(step->entry, "items", items);
-    return true;
+    if (!is_same)
+        text_problem_set(problem, machine->workflow->file, step->definition->line, 1,
+                         "%s: the list is another one than in the run that is repeated, so what was done of it cannot "
+                         "be told; begin a new run",
+                         step->definition->id);
+    return is_same;
 }
 
 static void begin_inside(struct machine *machine, struct machine_step *step, const json_t *vars)

@@ -50,6 +50,43 @@ static void copy_entry(struct run *run, const char *instance, const json_t *entr
     json_object_del(copy, "job");
 }
 
+/* A called run that did not end well is repeated too, and a list is to be the same one, as far as they are not copied.
+ */
+static void note_old(json_t *replay, const struct workflow_step *step, const char *instance, const json_t *entry)
+{
+    bool is_call = step->kind == NODE_SKILL && step->skill->id == SKILL_CALL;
+
+    if (is_call && (run_step_is(entry, "failed") || run_step_is(entry, "cancelled") || run_step_is(entry, "else")) &&
+        json_object_get(entry, "job") != NULL)
+        json_object_set(json_object_get(replay, "calls"), instance, json_object_get(entry, "job"));
+    if (step->kind == NODE_EACH && json_object_get(entry, "digest") != NULL)
+        json_object_set(json_object_get(replay, "items"), instance, json_object_get(entry, "digest"));
+}
+
+/* A job may have done its work although its run has ended; only a person knows. */
+static bool is_in_doubt(const struct run *old, char *problem, size_t room)
+{
+    const char *instance;
+    json_t *entry;
+
+    json_object_foreach(json_object_get(old->record, "steps"), instance, entry)
+    {
+        if (!json_is_true(json_object_get(entry, "in_doubt")))
+            continue;
+        snprintf(problem, room,
+                 "step %s is in doubt; settle its job first: purser job revive %lld, or purser job cancel %lld",
+                 instance, (long long)json_integer_value(json_object_get(entry, "job")),
+                 (long long)json_integer_value(json_object_get(entry, "job")));
+        return true;
+    }
+    return false;
+}
+
+static bool is_stopped(const json_t *entry)
+{
+    return run_step_is(entry, "failed") || run_step_is(entry, "cancelled");
+}
+
 static const struct workflow_step *first_failed(const struct run *old, const struct workflow *workflow)
 {
     for (size_t i = 0; i < workflow->all_count; i++) {
@@ -60,7 +97,7 @@ static const struct workflow_step *first_failed(const struct run *old, const str
         json_object_foreach(json_object_get(old->record, "steps"), instance, entry)
         {
             bool is_it = slice_equal((struct slice){instance, strcspn(instance, "#")}, slice_of(workflow->all[i]->id));
-            if (is_it && run_step_is(entry, "failed"))
+            if (is_it && is_stopped(entry))
                 return workflow->all[i];
         }
     }
@@ -88,6 +125,12 @@ static bool is_kept(const struct workflow *workflow, const struct workflow_step 
     return was_effect(step, entry);
 }
 
+static void drop_empty(json_t *object, const char *name)
+{
+    if (json_object_size(json_object_get(object, name)) == 0)
+        json_object_del(object, name);
+}
+
 bool machine_copy(struct run *run, const struct run *old, const struct workflow *workflow,
                   const struct machine_repeat *repeat, char *problem, size_t room)
 {
@@ -101,18 +144,26 @@ bool machine_copy(struct run *run, const struct run *old, const struct workflow 
         if (from.size > 0)
             snprintf(problem, room, "workflow %s has no step \"%.*s\"", workflow->name, (int)from.size, from.data);
         else
-            snprintf(problem, room, "no step of the run failed; name one with --from");
+            snprintf(problem, room, "no step of the run failed or was cancelled; name one with --from");
         return false;
     }
+    if (is_in_doubt(old, problem, room))
+        return false;
+    json_t *replay =
+        json_pack("{s:I, s:s, s:{}, s:{}}", "of", (json_int_t)old->id, "from", start->id, "calls", "items");
     json_object_foreach(json_object_get(old->record, "steps"), instance, entry)
     {
         const struct workflow_step *step =
             workflow_find_step(workflow, (struct slice){instance, strcspn(instance, "#")});
         if (step != NULL && is_kept(workflow, step, entry, start, repeat->redo))
             copy_entry(run, instance, entry);
+        else if (step != NULL)
+            note_old(replay, step, instance, entry);
     }
     if (json_object_get(old->record, "last_n") != NULL) /* what is done anew comes behind */
         json_object_set(run->record, "last_n", json_object_get(old->record, "last_n"));
-    json_object_set_new(run->record, "replay", json_pack("{s:I, s:s}", "of", (json_int_t)old->id, "from", start->id));
+    drop_empty(replay, "calls");
+    drop_empty(replay, "items");
+    json_object_set_new(run->record, "replay", replay);
     return true;
 }

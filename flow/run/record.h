@@ -1,11 +1,12 @@
 /* record - what is kept of a run: JSON, so that a later version can still read it. Bounded: the trigger once; inputs
  * and results capped. {v, workflow, hash, mode, trigger, started_ms, ended_ms, depth, parent: {run, step}, replay: {of,
- * from}, error: {step, error, text}, failing, result, last_n, steps: {INSTANCE: STEP}}.
+ * from, calls, items}, error: {step, error, text}, failing, result, last_n, steps: {INSTANCE: STEP}}.
  *
  * There is no program counter: a run stands where its steps say, so that branches and items need none either. An
  * instance is the step's id, and inside a for_each "#" and the item's index, one per level: "mail", "upload#3",
  * "pixel#3.0". STEP: {state, n (order of begin), job, alarm, started_ms, ended_ms, input, result, error, text,
- * attempts, cost_micros, currency, count (items of a for_each), block (case of a switch)}; its state is one of
+ * attempts, cost_micros, currency, count and digest (of a for_each's items), block (case of a switch), in_doubt
+ * (cancelled, and perhaps done)}; its state is one of
  *   waiting   for a job, an alarm, a person or another run
  *   running   it has steps inside that have not all ended
  *   done, else (its else took over), skipped (when), shadow (withheld), failed, copied (done by the run it repeats),

@@ -294,6 +294,12 @@ static void test_a_run_is_cancelled_when_nothing_is_in_hand(void **state)
     snprintf(text, sizeof(text), "{\"id\":%" PRIu64 "}", run);
     bench_refused(bench, COMMAND_RUN_CANCEL, ERROR_INVALID, text, "has ended already: cancelled");
     bench_refused(bench, COMMAND_RUN_CANCEL, ERROR_NOT_FOUND, "{\"id\":1}", "there is no run 1");
+    /* It may have been sent, so it is not repeated before its owner has said what became of it. */
+    bench_expect(bench, run, "steps.mail.in_doubt", "true");
+    bench_refused(bench, COMMAND_RUN_REPLAY, ERROR_INVALID, text, "step mail is in doubt; settle its job first");
+    json_decref(bench_ask(bench, COMMAND_JOB_CANCEL, ERROR_OK, "{\"id\":%" PRIu64 "}", doubted));
+    bench_pass(bench, 2000);
+    json_decref(bench_ask(bench, COMMAND_RUN_REPLAY, ERROR_OK, "{\"id\":%" PRIu64 "}", run));
     bench_free(bench);
 }
 
