@@ -159,6 +159,31 @@ static bool plain_allowed(const struct config *config, struct slice host)
     return allowed;
 }
 
+/* The shop's name becomes a host, and the version a piece of every address. */
+static bool check_shopify(const struct reader *reader, const struct places *places, const struct config *config)
+{
+    static const char words[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    struct slice plain = host_of(config->shopify_url, "http://");
+    bool has_url = config->shopify_url[0] != '\0';
+
+    if (strspn(config->shopify_version, words) != strlen(config->shopify_version))
+        return fail_option(reader, places, OPTION_ID_shopify_version, "must be like 2026-07");
+    if (config->shopify_shop[strspn(config->shopify_shop, "abcdefghijklmnopqrstuvwxyz0123456789-.")] != '\0')
+        return fail_option(reader, places, OPTION_ID_shopify_shop, "must be a host name, like my-shop.myshopify.com");
+    if (has_url && plain.size == 0 && host_of(config->shopify_url, "https://").size == 0)
+        return fail_option(reader, places, OPTION_ID_shopify_url, "must be https://host or https://host:port, no path");
+    if (plain.size > 0 && !plain_allowed(config, plain))
+        return fail_option(reader, places, OPTION_ID_shopify_url,
+                           "may be http:// only for a loopback address, with allow_plain_loopback: true");
+    if (config->shopify_client_id[0] != '\0' && config->shopify_client_secret[0] == '\0')
+        return fail_option(reader, places, OPTION_ID_shopify_client_id,
+                           "is set, so shopify_client_secret must name a secret");
+    if (config->shopify_hooks_url[0] != '\0' && strncmp(config->shopify_hooks_url, "https://", 8) != 0 &&
+        host_of(config->shopify_hooks_url, "http://").size == 0)
+        return fail_option(reader, places, OPTION_ID_shopify_hooks_url, "must be like https://pi.example.net");
+    return true;
+}
+
 static bool check_services(const struct reader *reader, const struct places *places, const struct config *config)
 {
     struct slice plain = host_of(config->gemini_url, "http://"), clear = host_of(config->mail_url, "smtp://");
@@ -168,6 +193,8 @@ static bool check_services(const struct reader *reader, const struct places *pla
                            "may be http:// only for a loopback address, with allow_plain_loopback: true");
     if (plain.size == 0 && host_of(config->gemini_url, "https://").size == 0)
         return fail_option(reader, places, OPTION_ID_gemini_url, "must be https://host or https://host:port, no path");
+    if (!check_shopify(reader, places, config))
+        return false;
     if (config->mail_url[0] == '\0')
         return true;
     if (clear.size == 0 && host_of(config->mail_url, "smtps://").size == 0)

@@ -132,6 +132,23 @@ static bool same_origin(struct slice a, struct slice b)
     return left.size > 0 && left.size == right.size && strncasecmp(left.data, right.data, left.size) == 0;
 }
 
+void secrets_shopify_url(const struct config *config, char url[SHOPIFY_URL_ROOM])
+{
+    url[0] = '\0';
+    if (config->shopify_url != NULL && config->shopify_url[0] != '\0')
+        snprintf(url, SHOPIFY_URL_ROOM, "%s", config->shopify_url);
+    else if (config->shopify_shop != NULL && config->shopify_shop[0] != '\0')
+        snprintf(url, SHOPIFY_URL_ROOM, "https://%s", config->shopify_shop);
+}
+
+bool secrets_is_shopify(const struct config *config, struct slice url)
+{
+    char base[SHOPIFY_URL_ROOM];
+
+    secrets_shopify_url(config, base);
+    return same_origin(url, slice_of(base));
+}
+
 static bool is_name(struct slice name, const char *option)
 {
     return option != NULL && option[0] != '\0' && slice_is(name, option);
@@ -148,6 +165,8 @@ long secrets_lookup(void *context, struct slice name, struct slice url, char *in
                  (is_name(name, config->instagram_token) && same_origin(url, slice_of(config->instagram_url))) ||
                  (is_name(name, config->facebook_token) && same_origin(url, slice_of(config->facebook_url))) ||
                  (is_name(name, config->mail_password) && same_origin(url, slice_of(config->mail_url))) ||
+                 ((is_name(name, config->shopify_token) || is_name(name, config->shopify_client_secret)) &&
+                  secrets_is_shopify(config, url)) ||
                  (host != NULL && host->secret != NULL && slice_is(name, host->secret));
 
     if (!bound)

@@ -5,7 +5,7 @@
 #pragma once
 #include "config/config.h"
 
-enum { SECRET_BYTES_MAX = 4096 };
+enum { SECRET_BYTES_MAX = 4096, SHOPIFY_URL_ROOM = 520 };
 
 enum secret_state {
     SECRET_OK,
@@ -25,9 +25,14 @@ const char *secret_state_doc(enum secret_state state);
 enum secret_state secrets_read(const struct config *config, struct slice name, char *into, size_t room, size_t *size);
 void secrets_wipe(void *memory, size_t size);
 
+/* Where the Admin API is: shopify_url, else "https://" and shopify_shop; empty when neither is set. */
+void secrets_shopify_url(const struct config *config, char url[SHOPIFY_URL_ROOM]);
+/* Whether an address leads there. */
+bool secrets_is_shopify(const struct config *config, struct slice url);
+
 /* The http_secret_lookup of runtime/io/http_client.h; `context` is a const struct config. A secret is told only for the
  * service it is bound to: gemini_key for gemini_url, mail_password for mail_url, telegram_token for telegram_url,
- * instagram_token for instagram_url, facebook_token for facebook_url,
- * the secret of an http host for that host; scheme, host and port alike. Returns its size, -1 (no value) or -2 (not for
- * this host). */
+ * instagram_token for instagram_url, facebook_token for facebook_url, shopify_token and shopify_client_secret for the
+ * Admin API, the secret of an http host for that host; scheme, host and port alike. Returns its size, -1 (no value) or
+ * -2 (not for this host). */
 long secrets_lookup(void *context, struct slice name, struct slice url, char *into, size_t room);

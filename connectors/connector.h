@@ -29,6 +29,7 @@ struct connector_job {
     int64_t created_ms;   /* UTC; what is dated is dated by this, so that a repeat is the same bytes */
     const json_t *inputs; /* object: the step's rendered inputs */
     struct slice state;   /* the note saved for this job; empty when there is none */
+    unsigned mark;        /* answer(): that of the step whose call was answered */
 };
 
 enum day_reset { DAY_RESET_PACIFIC, DAY_RESET_UTC };
@@ -37,8 +38,11 @@ enum day_reset { DAY_RESET_PACIFIC, DAY_RESET_UTC };
 struct connector_settings {
     struct slice url;             /* "https://host", "smtp://host:587"; no path */
     struct slice secret;          /* secret reference */
-    struct slice user;            /* e-mail: login name; empty sends without AUTH. Meta: id of the account or page */
-    struct slice version;         /* Meta: version of the Graph API, "v26.0" */
+    struct slice user;            /* e-mail: login name; empty sends without AUTH. Meta: id of the account or page;
+                                     shopify: client id, empty with a permanent token */
+    struct slice client_secret;   /* shopify: secret reference of what a token is fetched with */
+    struct slice shop;            /* shopify: "my-shop.myshopify.com" */
+    struct slice version;         /* Meta: version of the Graph API, "v26.0"; shopify: "2026-07" */
     struct slice model;           /* gemini: used when the job names none */
     struct slice from, from_name; /* e-mail: address and display name of the sender */
     struct slice domain, box;     /* e-mail: right side of Message-ID and EHLO name; name of this box */
@@ -60,6 +64,7 @@ struct step {
     struct call call;       /* REQUEST, PROBE; borrows the scratch, the job and the settings */
     bool needs_note;        /* REQUEST, PROBE: make `state` durable before performing the call */
     struct slice state;     /* what is noted, or kept for later; in the scratch */
+    unsigned mark;          /* REQUEST, PROBE: which of its calls this is, for answer(); not kept over a crash */
     json_t *result;         /* DONE: owned, step_fini() */
     enum error error;       /* REFUSED, RETRY, UNKNOWN */
     int64_t retry_after_ms; /* RETRY: what the service asked for; -1 when it said nothing */
@@ -90,7 +95,7 @@ struct connector {
                   struct usage *usage);
 };
 
-extern const struct connector connector_gemini, connector_email, connector_http;
+extern const struct connector connector_gemini, connector_email, connector_http, connector_shopify;
 
 /* For connectors. Starts a step: clears the scratch and the step. */
 void step_start(struct scratch *scratch, struct step *step);

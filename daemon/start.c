@@ -3,6 +3,7 @@
 #include "actors/scheduler/scheduler.h"
 #include "actors/watchdog/watchdog.h"
 #include "config/secrets.h"
+#include "config/vault.h"
 #include "config/workflows.h"
 #include "config/workflows.h"
 #include "daemon/wiring.h"
@@ -37,6 +38,7 @@ struct life {
     struct store_resource store;
     struct hand *hand;
     struct watchdog_resource watchdog;
+    struct vault vault; /* of the publisher */
     struct engine_options options;
     char store_path[PATH_BYTES_MAX], hand_path[PATH_BYTES_MAX], clock_path[PATH_BYTES_MAX], panic_path[PATH_BYTES_MAX];
 };
@@ -204,8 +206,12 @@ static void wire_engine(struct life *life, const struct engine_start *start)
         life->options.specs[i] = wiring_specs[i];
     life->options.resources[ACTOR_STORE] = &life->store;
     life->options.http_client[ACTOR_AI_WORKER] = client;
-    life->options.http_client[ACTOR_PUBLISHER] = client;
     life->options.http_client[ACTOR_INGRESS] = client;
+    life->vault.config = config;
+    client.secret = vault_lookup;
+    client.secret_context = &life->vault;
+    client.keep = vault_keep;
+    life->options.http_client[ACTOR_PUBLISHER] = client;
     if (life->hand != NULL) {
         life->options.hand = note_hand;
         life->options.hand_context = life->hand;

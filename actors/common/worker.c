@@ -83,7 +83,8 @@ static struct connector_job job_view(const struct worker_job *job)
     return (struct connector_job){.id = slice_of(job->name),
                                   .created_ms = job->created_ms,
                                   .inputs = job->inputs,
-                                  .state = buffer_slice(&job->state)};
+                                  .state = buffer_slice(&job->state),
+                                  .mark = job->step.mark};
 }
 
 /* ---- ends ---- */
@@ -484,8 +485,8 @@ void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
 
     if (job == NULL)
         return; /* given back at the end */
-    step_fini(&job->step);
     struct connector_job view = job_view(job);
+    step_fini(&job->step);
     job->skill->connector->answer(&view, &job->settings, answer, wall, &job->scratch, &job->step);
     job->skill->connector->usage(&job->settings, answer, wall, &usage);
     enum error outcome = job->step.kind == STEP_DONE || job->step.kind == STEP_REQUEST || job->step.kind == STEP_PROBE

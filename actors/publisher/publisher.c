@@ -2,6 +2,7 @@
 #include "actors/publisher/publisher.h"
 #include "actors/common/worker.h"
 #include "actors/publisher/meta.h"
+#include "actors/publisher/shopify.h"
 #include "actors/publisher/telegram.h"
 #include "config/http_hosts.h"
 #include <stdio.h>
@@ -79,6 +80,7 @@ static enum error start(void *self, struct actor *actor)
         {"email", &connector_email, email_prepare, email_done, NULL},
         {"telegram", &connector_telegram, telegram_prepare, telegram_done, NULL},
         {"http", &connector_http, http_prepare, NULL, NULL},
+        {"shopify", &connector_shopify, shopify_prepare, NULL, NULL},
         {"instagram", &connector_instagram, instagram_prepare, meta_done, NULL},
         {"facebook", &connector_facebook, facebook_prepare, meta_done, NULL},
         {"insights", &connector_insights, insights_prepare, NULL, NULL},

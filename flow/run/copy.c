@@ -22,6 +22,7 @@ static bool was_effect(const struct workflow_step *step, const json_t *entry)
         return false;
     switch (step->skill->id) {
     case SKILL_COUNT:
+    case SKILL_EVENT:
     case SKILL_PUT:
     case SKILL_REMEMBER:
     case SKILL_MEASURE:

@@ -261,6 +261,7 @@ machine_local local_of(enum skill_id skill)
         [SKILL_PUT] = local_put,         [SKILL_THROTTLE] = local_throttle, [SKILL_END] = local_end,
         [SKILL_CHECK] = local_check,     [SKILL_REMEMBER] = local_remember, [SKILL_VARIANT] = local_variant,
         [SKILL_MEASURE] = local_measure, [SKILL_FIGURES] = local_figures,   [SKILL_LOG] = local_log,
+        [SKILL_BOOKED] = local_booked,   [SKILL_EVENT] = local_event,
     };
 
     CHECK(skills[skill].place == PLACE_LOCAL && locals[skill] != NULL);

@@ -79,6 +79,10 @@ enum error local_measure(struct machine *machine, struct machine_step *step, con
                          char *problem, size_t room);
 enum error local_figures(struct machine *machine, struct machine_step *step, const json_t *inputs, json_t **result,
                          char *problem, size_t room);
+enum error local_booked(struct machine *machine, struct machine_step *step, const json_t *inputs, json_t **result,
+                        char *problem, size_t room);
+enum error local_event(struct machine *machine, struct machine_step *step, const json_t *inputs, json_t **result,
+                       char *problem, size_t room);
 /* The function of a LOCAL skill; the others are in local.c. */
 machine_local local_of(enum skill_id skill);
 

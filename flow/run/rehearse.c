@@ -12,10 +12,12 @@ enum { RUN_ID = 1, FIRST_ID = 1000 };
 
 bool rehearsal_is_effect(const struct skill *skill, const json_t *input)
 {
-    struct slice method = json_text_at(input, "method");
+    struct slice method = json_text_at(input, "method"), action = json_text_at(input, "action");
 
     if (skill->id == SKILL_HTTP)
         return method.size > 0 && !slice_is(method, "GET");
+    if (skill->id == SKILL_SHOPIFY)
+        return slice_is(action, "tag") || slice_is(action, "note");
     return skill->has_effect;
 }
 

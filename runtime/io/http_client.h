@@ -12,8 +12,8 @@ struct http_client;
  * Returns its size, or -1 (missing) or -2 (host not allowed). Called on the client's thread. */
 typedef long http_secret_lookup(void *context, struct slice reference, struct slice url, char *into, size_t room);
 
-/* Keeps a token that came in an answer of `url` (call.keep_path) under a reference; `lives_ms` -1: nobody said how long.
- * False: no such token may come from there. Called on the client's thread, before done(). */
+/* Keeps a token that came in an answer of `url` (call.keep_path) under a reference; `lives_ms` -1: nobody said how
+ * long. False: no such token may come from there. Called on the client's thread, before done(). */
 typedef bool http_secret_keep(void *context, struct slice reference, struct slice url, struct slice value,
                               int64_t lives_ms);
 
@@ -21,8 +21,8 @@ struct http_client_options {
     http_secret_lookup *secret;
     http_secret_keep *keep; /* with the context of `secret`; NULL: tokens are dropped */
     void *secret_context;
-    unsigned in_flight_max;      /* calls at once; one more is refused */
-    bool allow_plain_loopback;   /* http:// and private addresses, for 127.0.0.0/8 and ::1 only (demo, tests) */
+    unsigned in_flight_max;    /* calls at once; one more is refused */
+    bool allow_plain_loopback; /* http:// and private addresses, for 127.0.0.0/8 and ::1 only (demo, tests) */
     void (*done)(void *context, uint64_t ticket, const struct answer *answer); /* answer is borrowed for the call */
     void *done_context;
 };

@@ -9,8 +9,8 @@
 /* Only what can stand in a path or in a JSON text as it is: nothing in a token may change what is around it. */
 bool transfer_is_plain_token(const char *secret)
 {
-    return secret[0] != '\0' && strspn(secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-") ==
-                                    strlen(secret);
+    return secret[0] != '\0' &&
+           strspn(secret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-") == strlen(secret);
 }
 
 bool transfer_put_body_token(struct transfer *transfer, const char *secret)
@@ -65,9 +65,9 @@ static void keep(struct transfer *transfer, const struct http_client_options *op
     char key[64];
     json_t *holder = holder_of(body, call->keep_path, key), *token = json_object_get(holder, key);
     struct slice value = {json_string_value(token), json_string_length(token)};
-    bool is_kept = value.size > 0 && options->keep != NULL &&
-                   options->keep(options->secret_context, call->keep_secret, call->url, value,
-                                 life_of(body, call->keep_expiry));
+    bool is_kept =
+        value.size > 0 && options->keep != NULL &&
+        options->keep(options->secret_context, call->keep_secret, call->url, value, life_of(body, call->keep_expiry));
 
     if (token == NULL)
         return;

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const service_names[CLOUD_SERVICE_COUNT] = {"gemini", "smtp", "shopify", "telegram", "http", "meta"};
-static const char service_letters[] = "gshtwm";
+static const char *const service_names[CLOUD_SERVICE_COUNT] = {"gemini", "smtp", "shopify", "telegram",
+                                                                "http",   "meta", "admin"};
+static const char service_letters[] = "gshtwma";
 
 static const struct {
     const char *name, *services;
@@ -89,6 +90,7 @@ void cloud_destroy(struct cloud **cloud)
     cloud_telegram_fini(*cloud);
     cloud_http_fini(*cloud);
     cloud_meta_fini(*cloud);
+    cloud_admin_fini(*cloud);
     options_free(&(*cloud)->options);
     buffer_free(&(*cloud)->body);
     buffer_free(&(*cloud)->text);
@@ -217,6 +219,7 @@ void cloud_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, 
 {
     enum cloud_service service = call->kind == CALL_SMTP ? CLOUD_SMTP
                                  : cloud_http_owns(call) ? CLOUD_HTTP
+                                 : cloud_admin_owns(call) ? CLOUD_ADMIN
                                  : cloud_meta_owns(call) ? CLOUD_META
                                  : is_telegram(call)     ? CLOUD_TELEGRAM
                                                          : CLOUD_GEMINI;
@@ -240,6 +243,8 @@ void cloud_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, 
         cloud_smtp_answer(cloud, now_ms, call, reply);
     else if (service == CLOUD_TELEGRAM)
         cloud_telegram_answer(cloud, now_ms, call, reply);
+    else if (service == CLOUD_ADMIN)
+        cloud_admin_answer(cloud, now_ms, call, reply);
     else if (service == CLOUD_META)
         cloud_meta_answer(cloud, now_ms, call, reply);
     else if (service == CLOUD_HTTP)

@@ -8,10 +8,11 @@
 enum cloud_service {
     CLOUD_GEMINI,
     CLOUD_SMTP,
-    CLOUD_SHOPIFY,
+    CLOUD_SHOPIFY, /* the sender of webhooks */
     CLOUD_TELEGRAM,
     CLOUD_HTTP,
-    CLOUD_META, /* Instagram and Facebook */
+    CLOUD_META,
+    CLOUD_ADMIN, /* Shopify's Admin API */
     CLOUD_SERVICE_COUNT
 };
 
@@ -97,6 +98,15 @@ void cloud_telegram_say(struct cloud *cloud, int64_t now_ms, int64_t user, int64
 /* Every message of the bot as it stands now: {"messages":[{chat_id, message_id, text, caption, photo, reply_markup,
  * edits}], "toasts":[{callback_query_id, text}]}. */
 void cloud_telegram_print(const struct cloud *cloud, struct buffer *into);
+
+/* ---- Shopify, the Admin API ---- */
+
+/* The token that was given is worth nothing any more; the next ones live that long (0: a day). */
+void cloud_admin_revoke(struct cloud *cloud, int64_t lives_ms);
+/* The subscriptions of a topic go: nothing is delivered for it until one is made again. False when there was none. */
+bool cloud_subscription_delete(struct cloud *cloud, int64_t now_ms, struct slice topic);
+/* {"orders": [bodies as they stand now, with tag_list], "subscriptions": [...]}. */
+void cloud_admin_print(struct cloud *cloud, int64_t now_ms, struct buffer *into);
 
 /* ---- Shopify, the sender ---- */
 

@@ -25,7 +25,7 @@ static int take_fault(struct cloud *cloud, int64_t now_ms, const json_t *input, 
     enum cloud_fault fault;
 
     if (!cloud_service_find(json_text_at(input, "service"), &service))
-        return refuse(body, "service is gemini, smtp, shopify, telegram, http or meta");
+        return refuse(body, "service is gemini, smtp, shopify, telegram, http, meta or admin");
     if (!cloud_fault_find(json_text_at(input, "kind"), &fault))
         return refuse(body, "kind is no fault that I know; see tests/cloud/faults.def");
     if (!json_is_integer(for_ms) || json_integer_value(for_ms) < 0 || json_integer_value(for_ms) > FAULT_MS_MAX)
@@ -73,6 +73,21 @@ static int take_say(struct cloud *cloud, int64_t now_ms, const json_t *input, st
     return 200;
 }
 
+static int take_revoke(struct cloud *cloud, const json_t *input, struct buffer *body)
+{
+    cloud_admin_revoke(cloud, number_of(input, "lives_ms"));
+    buffer_text(body, "{}");
+    return 200;
+}
+
+static int take_unsubscribe(struct cloud *cloud, int64_t now_ms, const json_t *input, struct buffer *body)
+{
+    if (!cloud_subscription_delete(cloud, now_ms, json_text_at(input, "topic")))
+        return refuse(body, "there is no such subscription");
+    buffer_text(body, "{}");
+    return 200;
+}
+
 static int take_post(struct cloud *cloud, int64_t now_ms, const struct http_request *request, struct buffer *body)
 {
     struct json_problem problem;
@@ -89,6 +104,10 @@ static int take_post(struct cloud *cloud, int64_t now_ms, const struct http_requ
         status = take_press(cloud, now_ms, input, body);
     else if (slice_is(request->path, "/_cloud/say"))
         status = take_say(cloud, now_ms, input, body);
+    else if (slice_is(request->path, "/_cloud/revoke"))
+        status = take_revoke(cloud, input, body);
+    else if (slice_is(request->path, "/_cloud/unsubscribe"))
+        status = take_unsubscribe(cloud, now_ms, input, body);
     json_decref(input);
     return status;
 }
@@ -108,6 +127,8 @@ int cloud_control(struct cloud *cloud, int64_t now_ms, const struct http_request
         buffer_append(body, effects.data, effects.size);
     else if (slice_is(request->path, "/_cloud/telegram"))
         cloud_telegram_print(cloud, body);
+    else if (slice_is(request->path, "/_cloud/shopify"))
+        cloud_admin_print(cloud, now_ms, body);
     else if (slice_is(request->path, "/_cloud/pending"))
         buffer_printf(body, "{\"deliveries\":%zu}", cloud_delivery_pending(cloud));
     else
@@ -117,7 +138,8 @@ int cloud_control(struct cloud *cloud, int64_t now_ms, const struct http_request
 
 void cloud_call_of(const struct http_request *request, struct buffer *url, struct call *call)
 {
-    static const char *const names[] = {"x-goog-api-key", "idempotency-key", "content-type", "authorization"};
+    static const char *const names[] = {"x-goog-api-key", "idempotency-key", "content-type", "authorization",
+                                        "x-shopify-access-token"};
 
     buffer_clear(url);
     buffer_text(url, "http://127.0.0.1");

@@ -54,6 +54,15 @@ struct meta_model {
     char id[96], usage[96];
 };
 
+struct admin_model {
+    json_t *orders;        /* as they stand, oldest first; with updated_ms and tag_list */
+    json_t *subscriptions; /* {id, topic, uri, by_api} */
+    uint64_t next_subscription;
+    double points; /* left in the bucket at points_ms */
+    int64_t points_ms, token_until_ms, token_ms;
+    char token[40];
+};
+
 struct cloud {
     uint64_t random;
     struct cloud_options options;
@@ -73,6 +82,7 @@ struct cloud {
     struct cloud_deeds *deeds; /* of http.c; NULL at first */
     struct telegram_model telegram;
     struct meta_model meta;
+    struct admin_model admin;
 };
 
 uint64_t cloud_random(struct cloud *cloud);
@@ -92,6 +102,16 @@ void cloud_telegram_fini(struct cloud *cloud);
 bool cloud_meta_owns(const struct call *call);
 void cloud_meta_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
 void cloud_meta_fini(struct cloud *cloud);
+bool cloud_admin_owns(const struct call *call);
+void cloud_admin_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);
+void cloud_admin_fini(struct cloud *cloud);
+/* An order in its newest state. */
+void cloud_admin_order(struct cloud *cloud, int64_t now_ms, const json_t *order);
+/* Borrowed. */
+json_t *cloud_subscription_add(struct cloud *cloud, struct slice topic, struct slice uri, bool by_api);
+bool cloud_subscription_is(struct cloud *cloud, int64_t now_ms, const struct cloud_hook *hook);
+/* A delivery was given up. */
+void cloud_subscription_failed(struct cloud *cloud, int64_t now_ms, const struct cloud_hook *hook);
 void cloud_shopify_fini(struct cloud *cloud);
 bool cloud_http_owns(const struct call *call);
 void cloud_http_answer(struct cloud *cloud, int64_t now_ms, const struct call *call, struct cloud_reply *reply);

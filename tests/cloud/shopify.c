@@ -163,8 +163,12 @@ static void delivery_plan(struct cloud *cloud, const char *topic, const json_t *
 {
     const struct cloud_hook *hook = hook_of(cloud, topic);
 
-    if (hook == NULL)
+    if (hook == NULL || !cloud_subscription_is(cloud, due_ms, hook))
         return;
+    if (cloud_meets(cloud, CLOUD_SHOPIFY, CLOUD_LOST_HOOK, due_ms)) {
+        cloud->counts.hooks_lost++;
+        return;
+    }
     struct delivery *delivery = xcalloc(1, sizeof(*delivery));
     delivery->ticket = ++cloud->next_ticket;
     delivery->due_ms = due_ms;
@@ -194,6 +198,7 @@ static void order_place(struct cloud *cloud, int64_t placed_ms)
     json_object_set_new(order, "updated_at", json_string(date));
     delivery_plan(cloud, "orders/paid", order, placed_ms + 2000, event_id);
     delivery_plan(cloud, "orders/updated", order, placed_ms + 3000, event_id);
+    cloud_admin_order(cloud, placed_ms, order);
     buffer_clear(&cloud->text);
     buffer_printf(&cloud->text, ",\"order_id\":\"%lld\",\"name\":\"#%llu\"",
                   (long long)json_integer_value(json_object_get(order, "id")), (unsigned long long)number);
@@ -327,6 +332,7 @@ static bool goes_on(struct cloud *cloud, int64_t now_ms, struct delivery *delive
     if (delivery->attempt > CLOUD_HOOK_RETRIES || delivery->repeated) {
         cloud->counts.deliveries_given_up += !delivery->repeated;
         told_log(cloud, now_ms, delivery, "given-up", answer);
+        cloud_subscription_failed(cloud, now_ms, delivery->hook);
         return false;
     }
     told_log(cloud, now_ms, delivery, "failed", answer);

@@ -341,17 +341,39 @@ static void test_throttle_waits(void **state)
            "");
 }
 
-static void test_planned_skills_are_withheld(void **state)
+static void test_asking_the_shop_is_no_effect(void **state)
 {
     (void)state;
     expect(HEAD "steps:\n"
-                "  - id: post\n    shopify: {action: tag}\n"
-                "  - id: tell\n    telegram: {text: t}\n"
+                "  - id: look\n    shopify: {action: order, input: {order: 7}}\n"
+                "  - id: mark\n    shopify: {action: tag, input: {order: 7, tags: vip}}\n"
                 "tests:\n"
-                "  - name: in shadow\n"
+                "  - name: it is asked\n"
+                "    answers: {look: {result: {order: {id: 7}}}}\n"
                 "    expect:\n"
-                "      effects: [{skill: shopify, mode: shadow, action: tag}, {step: tell, mode: live}]\n"
-                "      steps: {post: shadow}\n",
+                "      effects: [{skill: shopify, action: tag}]\n"
+                "      steps: {look: done, mark: done}\n",
+           "");
+}
+
+/* A run tells of what a service should have told; one that an event began must not, or both go round for ever. */
+static void test_events_are_told(void **state)
+{
+    (void)state;
+    expect(HEAD "steps:\n"
+                "  - id: known\n    booked: {book: revenue, key: s/7}\n"
+                "  - id: unknown\n    booked: {book: revenue, key: s/8}\n"
+                "  - id: tell\n    event: {hook: orders, topic: orders/create, shop: s, body: {id: 7}}\n"
+                "    when: \"{{ steps.known.result.as_of == 5 and not filled(steps.unknown.result) }}\"\n"
+                "tests:\n"
+                "  - name: by hand\n"
+                "    trigger: {kind: manual}\n"
+                "    store: {booked/revenue/s/7: {amount: 1, currency: EUR, as_of: 5, at: 5}}\n"
+                "    expect: {state: done, steps: {tell: done}, effects: []}\n"
+                "  - name: by a webhook\n"
+                "    trigger: {kind: webhook}\n"
+                "    store: {booked/revenue/s/7: {amount: 1, currency: EUR, as_of: 5, at: 5}}\n"
+                "    expect: {state: failed, error: \"event: only a run\"}\n",
            "");
 }
 
@@ -465,7 +487,8 @@ int main(void)
         cmocka_unit_test(test_mismatches),       cmocka_unit_test(test_insides),
         cmocka_unit_test(test_waiting_for_ever), cmocka_unit_test(test_calls),
         cmocka_unit_test(test_approvals),        cmocka_unit_test(test_missing_answers),
-        cmocka_unit_test(test_throttle_waits),   cmocka_unit_test(test_planned_skills_are_withheld),
+        cmocka_unit_test(test_throttle_waits),   cmocka_unit_test(test_asking_the_shop_is_no_effect),
+        cmocka_unit_test(test_events_are_told),
         cmocka_unit_test(test_bounds),           cmocka_unit_test(test_unique_is_rendered),
         cmocka_unit_test(test_invented_answers), cmocka_unit_test(test_triggers_are_filled_in),
         cmocka_unit_test(test_determinism),

@@ -129,8 +129,6 @@ static const struct {
      "t.yaml:11: the step \"b\" is never reached: \"a\" above it always ends the run\n"},
     {HEAD "  - {id: a, log: x, when: \"{{ false }}\"}\n", "t.yaml:6: the step \"a\" is never done: its when is always "
                                                           "false\n"},
-    {HEAD "  - {id: a, generate: p, else: [{id: b, shopify: {action: tag}}]}\n",
-     "t.yaml:6: shopify: its connector is not there yet: the step \"b\" runs in shadow whatever the mode is\n"},
     {HEAD "  - {id: a, log: x}\non_failure:\n  - {id: b, log: x, when: \"{{false}}\"}\n",
      "t.yaml:8: the step \"b\" is never done: its when is always false\n"},
 };

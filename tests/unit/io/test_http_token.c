@@ -46,9 +46,15 @@ static int setup(void **state)
 {
     struct world *world = xcalloc(1, sizeof(*world));
     struct http_client_options options = world_options(&world->c);
-    struct http_server_options server = {.address = "127.0.0.1", .body_bytes_max = 1 << 20, .header_bytes_max = 16384,
-                                         .connections_max = 16, .connections_per_ip_max = 16, .read_ms = 20000,
-                                         .answer_ms = 20000, .request = on_request, .context = world};
+    struct http_server_options server = {.address = "127.0.0.1",
+                                         .body_bytes_max = 1 << 20,
+                                         .header_bytes_max = 16384,
+                                         .connections_max = 16,
+                                         .connections_per_ip_max = 16,
+                                         .read_ms = 20000,
+                                         .answer_ms = 20000,
+                                         .request = on_request,
+                                         .context = world};
     enum error error;
 
     world->server = http_server_open(&server, &error);
