@@ -213,8 +213,11 @@ static struct connector_job job_of(struct bench *bench)
 
 static void begin(struct bench *bench, const char *platform)
 {
-    struct connector_job job = job_of(bench);
+    struct connector_job job;
 
+    step_fini(&bench->step);
+    json_decref(bench->inputs);
+    job = job_of(bench);
     job.inputs = bench->inputs = json_pack("{s:s, s:s}", "platform", platform, "post", "17920238422030506");
     connector_insights.begin(&job, &bench->settings, 0, &bench->scratch, &bench->step);
 }
@@ -267,7 +270,6 @@ static void a_metric_that_is_gone_does_not_take_the_others_with_it(void **state)
     answer(bench, 200, "{\"like_count\":5,\"comments_count\":1,\"id\":\"17920238422030506\"}");
     assert_int_equal(figure(bench, "engagement"), 6);
     buffer_clear(&bench->state);
-    json_decref(bench->inputs);
     begin(bench, "instagram");
     for (int i = 0; i < 3; i++)
         answer(bench, 400, unsupported);
@@ -296,7 +298,6 @@ static void only_ids_become_part_of_an_address(void **state)
     struct bench *bench = *state;
     struct connector_job job;
 
-    json_decref(bench->inputs);
     bench->inputs = json_pack("{s:s, s:s}", "platform", "instagram", "post", "1/../me?x=");
     job = job_of(bench);
     connector_insights.begin(&job, &bench->settings, 0, &bench->scratch, &bench->step);
