@@ -488,8 +488,8 @@ void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
     struct connector_job view = job_view(job);
     step_fini(&job->step);
     job->skill->connector->answer(&view, &job->settings, answer, wall, &job->scratch, &job->step);
-    /* Nothing was sent, so what follows at once (a token is fetched) goes by the same permit: else each permit that comes
-     * free would be spent on finding out again. */
+    /* Nothing was sent, so what follows at once (a token is fetched) goes by the same permit: else each permit that
+     * comes free would be spent on finding out again. */
     if (answer->error == ERROR_NO_SECRET && job->step.kind == STEP_REQUEST) {
         job_go(worker, job);
         return;
