@@ -78,13 +78,14 @@ def published(live, service):
 
 
 def test_posts(live):
+    counted = live.metric("purser_posts_published_total")
     for where, service in (("instagram", "instagram"), ("carousel", "instagram"), ("facebook", "facebook")):
         before = len(published(live, service))
         shown = wait_done(live, begin(live, where, f"All is well: {where}"))
         check("engagement" in json.dumps(shown), f"{where}: insights tell how it does")
         rows = published(live, service)
         equal((len(rows) - before, rows[-1]["text"]), (1, f"All is well: {where}"), f"{where}: one post, as written")
-    equal(live.metric("purser_posts_published_total"), 3, "three posts are counted")
+    equal(live.metric("purser_posts_published_total") - counted, 3, "three posts are counted")
 
 
 def test_lost(live):
@@ -138,7 +139,7 @@ def test_calendar(live, slot):
 
 
 def test(live):
-    at = datetime.datetime.fromtimestamp(time.time() + 150, datetime.timezone.utc)
+    at = datetime.datetime.fromtimestamp(time.time() + 90, datetime.timezone.utc)
     # A clock that nobody sets is believed when an earlier life has written down a time before it.
     (live.folder / "data/clock").write_text(str(int(time.time() * 1000) - 60000), encoding="utf-8")
     live.settings |= {"instagram_url": f"http://127.0.0.1:{live.cloud_port}", "instagram_user": "17841400000000000",
@@ -153,10 +154,10 @@ def test(live):
     live.workflows["post"] = POST
     live.workflows["social-post"] = (ROOT / "config/workflows/social-post.yaml").read_text(encoding="utf-8")
     live.start()
+    test_calendar(live, at.strftime("%H:%M"))
     test_posts(live)
     test_lost(live)
     test_expired_token(live)
-    test_calendar(live, at.strftime("%H:%M"))
     end = counts(live)
     equal((end["instagram_doubled"], end["facebook_doubled"], end["meta_violations"]), (0, 0, 0),
           "nothing was published twice, and no limit was passed")
