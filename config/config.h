@@ -38,17 +38,28 @@ struct queue_rule {
     int64_t depth_max; /* further pushes are refused */
 };
 
-enum { LIMIT_WINDOWS_MAX = 4 };
+enum { LIMIT_WINDOWS_MAX = 4, LIMIT_SCOPES_MAX = 8 };
 
-/* What a gate lets through. 0 means: not bounded this way. */
-struct limit {
-    char *gate, *api; /* "gemini/default", "gemini" */
+/* What is counted together, and how much of it is let out; 0: not bounded this way. */
+struct limit_scope {
+    char *class_name; /* only calls of this class; NULL: of any */
+    bool each_key;    /* every key (chat, shop) by itself, instead of all together */
+    bool counts_cost; /* counts what calls cost (tokens, points) instead of the calls */
     struct {
         int64_t count, per_ms; /* at most `count` in any span of per_ms */
     } windows[LIMIT_WINDOWS_MAX];
     size_t window_count;
     int64_t bucket_size, bucket_refill_milli_per_s; /* tokens; thousandths of a token per second */
-    int64_t per_day, concurrency;
+    int64_t per_day;                                /* in any 24 hours */
+    int64_t concurrency;                            /* at a time */
+};
+
+/* What a gate lets through. A call must fit every scope it belongs to. */
+struct limit {
+    char *gate, *api;                            /* "gemini/default", "gemini" */
+    int64_t urgent_percent;                      /* of every bound, kept free for urgent jobs */
+    struct limit_scope scopes[LIMIT_SCOPES_MAX]; /* the first holds every call, and may bound nothing */
+    size_t scope_count;                          /* at least 1 */
 };
 
 /* Millionths of the currency's unit per million tokens, from an instant on. */

@@ -4,12 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOOKS_MAX = 64, QUEUES_MAX = 64, LIMITS_MAX = 64, TOPICS_MAX = 64, NAME_BYTES_MAX = 100, COUNT_MAX = 100000000 };
+enum { HOOKS_MAX = 64, QUEUES_MAX = 64, TOPICS_MAX = 64, NAME_BYTES_MAX = 100 };
 
-/* Services that a gate can belong to. A gate of an unknown one would never be asked. */
-static const char *const apis[] = {"gemini", "smtp", "shopify", "instagram", "facebook", "telegram", "http", NULL};
-
-static bool is_map(const struct reader *reader, const struct yaml_node *node, size_t entries_max)
+bool sections_is_map(const struct reader *reader, const struct yaml_node *node, size_t entries_max)
 {
     if (node->kind != YAML_MAP)
         return reader_fail(reader, node, "%s must be a map of name: {...}", node->key);
@@ -105,7 +102,7 @@ static bool read_hook(const struct reader *reader, const struct yaml_node *entry
 
 bool sections_read_hooks(const struct reader *reader, const struct yaml_node *map, struct config *config)
 {
-    if (!is_map(reader, map, HOOKS_MAX))
+    if (!sections_is_map(reader, map, HOOKS_MAX))
         return false;
     config->hooks = xcalloc(map->count, sizeof(config->hooks[0]));
     for (const struct yaml_node *entry = map->child; entry != NULL; entry = entry->next)
@@ -118,7 +115,7 @@ bool sections_read_queues(const struct reader *reader, const struct yaml_node *m
 {
     static const char *const known[] = {"ordered", "attempts", "depth_max", NULL};
 
-    if (!is_map(reader, map, QUEUES_MAX))
+    if (!sections_is_map(reader, map, QUEUES_MAX))
         return false;
     config->queues = xcalloc(map->count, sizeof(config->queues[0]));
     for (const struct yaml_node *entry = map->child; entry != NULL; entry = entry->next) {
@@ -129,118 +126,6 @@ bool sections_read_queues(const struct reader *reader, const struct yaml_node *m
             !reader_integer(reader, entry, "attempts", 100, &queue->attempts) ||
             !reader_integer(reader, entry, "depth_max", 1000000, &queue->depth_max))
             return false;
-    }
-    return true;
-}
-
-static bool read_window(const struct reader *reader, const struct yaml_node *node, struct limit *limit)
-{
-    static const char *const known[] = {"count", "per", NULL};
-    int64_t count = 0, per_ms = 0;
-
-    if (limit->window_count == LIMIT_WINDOWS_MAX)
-        return reader_fail(reader, node, "at most %d windows", LIMIT_WINDOWS_MAX);
-    if (!yaml_only(reader->file, node, known, reader->problem) ||
-        !reader_integer(reader, node, "count", 1000000, &count) || !reader_duration(reader, node, "per", &per_ms))
-        return false;
-    if (count == 0 || per_ms == 0)
-        return reader_fail(reader, node, "a window needs count and per, like {count: 180, per: 1h}");
-    limit->windows[limit->window_count].count = count;
-    limit->windows[limit->window_count++].per_ms = per_ms;
-    return true;
-}
-
-static bool read_windows(const struct reader *reader, const struct yaml_node *entry, struct limit *limit)
-{
-    const struct yaml_node *node = yaml_get(entry, "window");
-
-    if (node == NULL)
-        return true;
-    if (node->kind != YAML_LIST)
-        return read_window(reader, node, limit);
-    for (const struct yaml_node *item = node->child; item != NULL; item = item->next)
-        if (!read_window(reader, item, limit))
-            return false;
-    return true;
-}
-
-static bool read_bucket(const struct reader *reader, const struct yaml_node *entry, struct limit *limit)
-{
-    static const char *const known[] = {"size", "refill_per_s", NULL};
-    const struct yaml_node *node = yaml_get(entry, "bucket");
-
-    if (node == NULL)
-        return true;
-    if (!yaml_only(reader->file, node, known, reader->problem) ||
-        !reader_integer(reader, node, "size", COUNT_MAX, &limit->bucket_size) ||
-        !reader_decimal(reader, node, "refill_per_s", 3, &limit->bucket_refill_milli_per_s))
-        return false;
-    if (limit->bucket_size == 0 || limit->bucket_refill_milli_per_s == 0)
-        return reader_fail(reader, node, "a bucket needs size and refill_per_s, like {size: 40, refill_per_s: 2}");
-    return true;
-}
-
-/* "gemini/default": the part before the slash is the service. */
-static bool read_gate(const struct reader *reader, const struct yaml_node *entry, struct limit *limit)
-{
-    const char *slash = strchr(entry->key, '/');
-
-    limit->gate = slice_dup(slice_of(entry->key));
-    if (slash == NULL || !reader_is_name(slash + 1))
-        return reader_fail_key(reader, entry, "a gate is service/account, like gemini/default");
-    limit->api = slice_dup((struct slice){entry->key, (size_t)(slash - entry->key)});
-    for (size_t i = 0; apis[i] != NULL; i++)
-        if (strcmp(apis[i], limit->api) == 0)
-            return true;
-    const char *nearest = text_nearest(limit->api, apis);
-    return reader_fail_key(reader, entry, "there is no service \"%s\"%s%s%s", limit->api,
-                           nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-}
-
-static bool read_limit(const struct reader *reader, const struct yaml_node *entry, struct limit *limit)
-{
-    static const char *const known[] = {"api", "window", "bucket", "per_day", "concurrency", NULL};
-    char *api = NULL;
-    bool good = read_gate(reader, entry, limit) && yaml_only(reader->file, entry, known, reader->problem) &&
-                reader_text(reader, entry, "api", NAME_BYTES_MAX, &api) && read_windows(reader, entry, limit) &&
-                read_bucket(reader, entry, limit) &&
-                reader_integer(reader, entry, "per_day", COUNT_MAX, &limit->per_day) &&
-                reader_integer(reader, entry, "concurrency", 1000, &limit->concurrency);
-
-    if (good && api != NULL && strcmp(api, limit->api) != 0)
-        good = reader_fail(reader, yaml_get(entry, "api"), "api must be \"%s\", as the gate's name says", limit->api);
-    if (good && limit->window_count == 0 && limit->bucket_size == 0 && limit->per_day == 0 && limit->concurrency == 0)
-        good = reader_fail_key(reader, entry, "\"%s\" bounds nothing; give window, bucket, per_day or concurrency",
-                               entry->key);
-    free(api);
-    return good;
-}
-
-static void free_limit(struct limit *limit)
-{
-    free(limit->gate);
-    free(limit->api);
-}
-
-bool sections_read_limits(const struct reader *reader, const struct yaml_node *map, struct config *config)
-{
-    if (!is_map(reader, map, LIMITS_MAX))
-        return false;
-    config->limits = xrealloc(config->limits, (config->limit_count + map->count) * sizeof(config->limits[0]));
-    for (const struct yaml_node *entry = map->child; entry != NULL; entry = entry->next) {
-        struct limit limit = {0};
-        size_t at = 0;
-        if (!read_limit(reader, entry, &limit)) {
-            free_limit(&limit);
-            return false;
-        }
-        while (at < config->limit_count && strcmp(config->limits[at].gate, limit.gate) != 0)
-            at++;
-        if (at < config->limit_count)
-            free_limit(&config->limits[at]);
-        else
-            config->limit_count++;
-        config->limits[at] = limit;
     }
     return true;
 }
@@ -275,7 +160,7 @@ void sections_free(struct config *config)
     for (size_t i = 0; i < config->queue_count; i++)
         free(config->queues[i].name);
     for (size_t i = 0; i < config->limit_count; i++)
-        free_limit(&config->limits[i]);
+        sections_free_limit(&config->limits[i]);
     for (size_t i = 0; i < config->price_count; i++)
         free(config->prices[i].model);
     for (size_t i = 0; i < config->prompt_count; i++)

@@ -111,6 +111,41 @@ int64_t connector_retry_after(const struct answer *answer)
     return connector_seconds(answer_header(answer, "retry-after"), &ms) ? ms : -1;
 }
 
+/* "06 Nov 1994 08:49:37 GMT", as RFC 9110 writes it; -1 when it is none. */
+static int64_t date_ms(const char *text)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char month[4] = "", zone[4] = "";
+    int day, year, hour, minute, second, end = 0;
+
+    if (sscanf(text, "%2d %3s %4d %2d:%2d:%2d %3s%n", &day, month, &year, &hour, &minute, &second, zone, &end) != 7 ||
+        text[end] != '\0' || strcmp(zone, "GMT") != 0 || strlen(month) != 3)
+        return -1;
+    const char *at = strstr(months, month);
+    if (at == NULL || (at - months) % 3 != 0 || day < 1 || day > 31 || year < 1970 || hour < 0 || hour > 23 ||
+        minute < 0 || minute > 59 || second < 0 || second > 60)
+        return -1;
+    struct civil_date date = {year, (unsigned)(at - months) / 3 + 1, (unsigned)day};
+    return (((civil_to_days(date) * 24 + hour) * 60 + minute) * 60 + second) * 1000;
+}
+
+int64_t connector_retry_after_at(const struct answer *answer, int64_t now_ms)
+{
+    struct slice header = answer_header(answer, "retry-after");
+    char text[40];
+    int64_t at_ms;
+
+    if (connector_retry_after(answer) >= 0 || header.size < sizeof("Sun, ") || header.size >= sizeof(text) ||
+        memcmp(header.data + 3, ", ", 2) != 0)
+        return connector_retry_after(answer);
+    snprintf(text, sizeof(text), "%.*s", (int)header.size - 5, header.data + 5);
+    at_ms = date_ms(text);
+    if (at_ms < 0)
+        return -1;
+    at_ms -= now_ms;
+    return at_ms < 0 ? 0 : at_ms > WAIT_MS_MAX ? WAIT_MS_MAX : at_ms;
+}
+
 bool connector_job_id_fits(struct slice id)
 {
     if (id.size == 0 || id.size > JOB_ID_MAX)

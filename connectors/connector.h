@@ -69,6 +69,10 @@ struct step {
     enum error error;       /* REFUSED, RETRY, UNKNOWN */
     int64_t retry_after_ms; /* RETRY: what the service asked for; -1 when it said nothing */
     struct slice detail;    /* for people, valid UTF-8, at most 400 bytes; in the scratch */
+    /* REQUEST, PROBE: how the limits file knows the call, where it says more than one limit for a gate. */
+    char limit_key[64];      /* whom it is for: a chat, a shop */
+    const char *limit_class; /* what kind it is; NULL: none */
+    int64_t limit_cost;      /* what it weighs (tokens, points); 0: 1 */
 };
 /* Drops the result, if any. */
 void step_fini(struct step *step);
@@ -81,6 +85,9 @@ struct usage {
     int64_t retry_after_ms;        /* how long to leave it alone; -1 when it said nothing */
     int64_t tokens_in, tokens_out; /* billed tokens; thinking counts as output */
     int percent_used;              /* of the allowance, as the service tells; 0 when it said nothing */
+    int64_t used;                  /* what the call weighed in the end (tokens, points); 0: as was asked for */
+    /* The service's own bucket: tokens used, size (0: not told), refill in thousandths of a token a second. */
+    int64_t bucket_used, bucket_size, bucket_milli_per_s;
 };
 
 struct connector {
@@ -107,6 +114,8 @@ void step_fail(struct scratch *scratch, struct step *step, enum error error, con
 bool connector_seconds(struct slice text, int64_t *ms);
 /* The Retry-After header (seconds form) in milliseconds, or -1. */
 int64_t connector_retry_after(const struct answer *answer);
+/* The same, and also as a date ("Sun, 06 Nov 1994 08:49:37 GMT") seen from now_ms, at most 7 days. */
+int64_t connector_retry_after_at(const struct answer *answer, int64_t now_ms);
 /* True for a job id as the contract above says. */
 bool connector_job_id_fits(struct slice id);
 

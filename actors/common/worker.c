@@ -6,11 +6,13 @@
 #include <string.h>
 
 enum { WORKER_MAGIC = 0x574f524b, JOBS_MAX = 64, AGAIN_MS = 500, TIMER_SUBSCRIBE = 1000, TIMER_DEADLINE = 1001 };
+enum { IN_HAND_MS = 1000, MIDWAY_MS_MAX = 60000 };
 static const int64_t DEADLINE_MARGIN_MS = 300;
 
 enum worker_phase {
     PHASE_FREE,
     PHASE_PERMIT, /* the limiter is asked */
+    PHASE_WAIT,   /* the limiter said: not yet, and only to this one */
     PHASE_NOTE,   /* the intent is on its way to the disk */
     PHASE_CALL,   /* the call is out */
     PHASE_END,    /* the outcome is on its way to the disk */
@@ -19,6 +21,9 @@ enum worker_phase {
 struct worker_job {
     enum worker_phase phase;
     uint64_t ticket; /* of what is under way; 0 while a commit waits to be sent again */
+    uint64_t permit; /* ticket under which the limiter knows the call */
+    int64_t wait_until_ms; /* WAIT */
+    bool has_called;       /* since its latest note: given back, it would make that call again */
     uint64_t id, fence, attempt, run;
     int64_t created_ms;
     char *gate, *step_name;
@@ -91,7 +96,7 @@ static struct connector_job job_view(const struct worker_job *job)
 
 static void report(struct worker *worker, struct worker_job *job, enum error outcome, const struct usage *usage)
 {
-    struct msg_usage msg = {.gate = slice_of(job->gate), .outcome = outcome};
+    struct msg_usage msg = {.gate = slice_of(job->gate), .outcome = outcome, .ticket = job->permit, .used = -1};
 
     if (!job->has_permit)
         return;
@@ -103,6 +108,14 @@ static void report(struct worker *worker, struct worker_job *job, enum error out
     if (usage != NULL && usage->retry_after_ms > 0)
         msg.retry_after_ms = usage->retry_after_ms;
     msg.day_quota = usage != NULL && usage->day_quota;
+    if (usage != NULL) {
+        msg.percent_used = usage->percent_used;
+        msg.bucket_used = usage->bucket_used;
+        msg.bucket_size = usage->bucket_size;
+        msg.bucket_milli_per_s = usage->bucket_milli_per_s;
+        msg.used = usage->used > 0 ? usage->used : -1;
+    } else if (job->phase != PHASE_CALL)
+        msg.used = 0; /* nothing was sent */
     /* A report that gets lost makes the limiter count the call as under way for longer: never too little. */
     if (send_usage(worker->actor, ACTOR_LIMITER, &msg) != ERROR_OK)
         ACTOR_LOG(worker->actor, LOG_WARN, "usage-not-reported", L_TEXT("gate", msg.gate));
@@ -306,7 +319,11 @@ static void job_go(struct worker *worker, struct worker_job *job)
 
 static void job_ask(struct worker *worker, struct worker_job *job)
 {
-    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor), .gate = slice_of(job->gate), .cost = 1};
+    struct msg_permit_ask ask = {.ticket = actor_ticket(worker->actor),
+                                 .gate = slice_of(job->gate),
+                                 .cost = job->step.limit_cost > 0 ? (uint64_t)job->step.limit_cost : 1,
+                                 .key = slice_of(job->step.limit_key),
+                                 .class_name = slice_of(job->step.limit_class != NULL ? job->step.limit_class : "")};
 
     if (ask.gate.size == 0) {
         job_go(worker, job);
@@ -317,7 +334,35 @@ static void job_ask(struct worker *worker, struct worker_job *job)
         return;
     }
     job->phase = PHASE_PERMIT;
-    job->ticket = ask.ticket;
+    job->ticket = job->permit = ask.ticket;
+}
+
+/* The gate stands open for others, so that giving the job back would only bring it here again at once. A short wait is
+ * spent in hand; before a longer one is left to the store some time passes too, whatever its clock says. */
+static void job_wait(struct worker *worker, struct worker_job *job, int64_t until_ms)
+{
+    int64_t now = actor_now(worker->actor), rest = now + IN_HAND_MS;
+
+    job->phase = PHASE_WAIT;
+    job->ticket = 0;
+    job->wait_until_ms = until_ms;
+    if (job->has_called && until_ms - now <= MIDWAY_MS_MAX)
+        rest = until_ms;
+    actor_timer(worker->actor, (uint64_t)(job - worker->jobs) + 1, until_ms < rest ? until_ms : rest);
+}
+
+/* What this lease has noted stays noted: the calls before this one were made. */
+static void job_waited(struct worker *worker, struct worker_job *job)
+{
+    int64_t wait = job->wait_until_ms - actor_now(worker->actor);
+    struct outcome outcome = {OUTCOME_PARK, ERROR_LIMITED, actor_wall(worker->actor) + wait, false};
+
+    if (wait <= 0) {
+        job_ask(worker, job);
+        return;
+    }
+    job->is_note_new = false;
+    outcome_commit(worker, job, &outcome, (struct slice){NULL, 0}, SLICE("a limit of its own"));
 }
 
 /* The connector has spoken. What it learned before a probe is kept even if the probe has to wait for its permit; the
@@ -424,7 +469,9 @@ static void on_permit(void *self, const struct msg_permit *msg)
     else if (msg->error == ERROR_OK)
         job_go(worker, job);
     else if (msg->error == ERROR_INVALID)
-        job_fail(worker, job, ERROR_INVALID, "no limit is configured for this gate");
+        job_fail(worker, job, ERROR_INVALID, "no limit is configured for this gate, or none lets so large a call out");
+    else if (msg->narrow || (job->has_called && msg->retry_ms - actor_now(worker->actor) <= MIDWAY_MS_MAX))
+        job_wait(worker, job, msg->retry_ms);
     else
         job_release(worker, job);
 }
@@ -436,6 +483,7 @@ static void note_committed(struct worker *worker, struct worker_job *job, enum e
         buffer_append(&job->state, job->step.state.data, job->step.state.size);
         job->has_note = true;
         job->is_note_new = true;
+        job->has_called = false;
         if (job->step.kind == STEP_PROBE)
             job_ask(worker, job);
         else
@@ -485,6 +533,7 @@ void worker_on_answer(void *self, uint64_t ticket, const struct answer *answer)
 
     if (job == NULL)
         return; /* given back at the end */
+    job->has_called = true;
     struct connector_job view = job_view(job);
     step_fini(&job->step);
     job->skill->connector->answer(&view, &job->settings, answer, wall, &job->scratch, &job->step);
@@ -522,7 +571,7 @@ static void on_quiesce(void *self, const struct msg_quiesce *msg)
     subscribe(worker);
     actor_timer(worker->actor, TIMER_DEADLINE, msg->deadline_ms - DEADLINE_MARGIN_MS);
     for (size_t i = 0; i < worker->job_room; i++)
-        if (worker->jobs[i].phase == PHASE_PERMIT)
+        if (worker->jobs[i].phase == PHASE_PERMIT || worker->jobs[i].phase == PHASE_WAIT)
             job_release(worker, &worker->jobs[i]);
 }
 
@@ -548,6 +597,10 @@ void worker_on_timer(void *self, uint64_t timer)
     }
     CHECK(timer >= 1 && timer <= worker->job_room);
     struct worker_job *job = &worker->jobs[timer - 1];
+    if (job->phase == PHASE_WAIT) {
+        actor_hand(worker->actor, job->id, job->run);
+        job_waited(worker, job);
+    }
     if (job->phase != PHASE_END || job->ticket != 0)
         return;
     if (job->ops.size > 0)

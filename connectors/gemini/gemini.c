@@ -109,6 +109,8 @@ static void gemini_begin(const struct connector_job *job, const struct connector
     buffer_printf(&scratch->url, "/v1beta/models/%.*s:generateContent", (int)model.size, model.data);
     step->kind = STEP_REQUEST;
     step->error = ERROR_OK;
+    /* A token is seldom shorter than three bytes; what is said in the answer is settled when it is known. */
+    step->limit_cost = (int64_t)scratch->body.size / 3 + 1;
     step->call = (struct call){
         .kind = CALL_HTTP,
         .url = buffer_slice(&scratch->url),
@@ -375,6 +377,7 @@ static void gemini_usage(const struct connector_settings *settings, const struct
     usage->tokens_in = tokens_at(body, "usageMetadata.promptTokenCount");
     usage->tokens_out =
         tokens_at(body, "usageMetadata.candidatesTokenCount") + tokens_at(body, "usageMetadata.thoughtsTokenCount");
+    usage->used = usage->tokens_in;
     json_decref(body);
 }
 

@@ -358,14 +358,13 @@ static void http_usage(const struct connector_settings *settings, const struct a
                        struct usage *usage)
 {
     (void)settings;
-    (void)now_ms;
     *usage = (struct usage){.retry_after_ms = -1};
     if (answer->error != ERROR_OK)
         return;
     usage->limited = answer->status == 429;
     usage->overloaded = answer->status >= 500;
     if (answer->status == 429 || answer->status == 503)
-        usage->retry_after_ms = connector_retry_after(answer);
+        usage->retry_after_ms = connector_retry_after_at(answer, now_ms);
 }
 
 const struct connector connector_http = {

@@ -26,10 +26,21 @@ static json_t *text_new(struct slice text)
     return json_stringn(text.size ? text.data : "", text.size);
 }
 
+/* Telegram counts each chat by itself, and groups, whose numbers are below zero, more strictly. */
+static void aim(struct step *step, const json_t *chat)
+{
+    if (json_is_integer(chat))
+        snprintf(step->limit_key, sizeof(step->limit_key), "%" JSON_INTEGER_FORMAT, json_integer_value(chat));
+    else if (json_is_string(chat))
+        snprintf(step->limit_key, sizeof(step->limit_key), "%s", json_string_value(chat));
+    step->limit_class = step->limit_key[0] == '-' ? "group" : NULL;
+}
+
 /* Takes the body over. */
 static void request(const struct turn *turn, const char *method, json_t *body, bool idempotent)
 {
     bot_api_call(turn->settings, method, body, turn->scratch, &turn->step->call);
+    aim(turn->step, json_object_get(body, "chat_id"));
     turn->step->call.idempotent = idempotent;
     turn->step->kind = STEP_REQUEST;
     turn->step->error = ERROR_OK;

@@ -272,6 +272,7 @@ def test(live):
         "job show": (["job", "show", doubtful[0]], "state"),
         "runs": (["runs"], "runs"), "run show": (["run", "show", newest], "steps"), "books": (["books"], "books"),
         "push": (["push", "imports", '{"amount": 0}'], "job"), "limits": (["limits"], "gates"),
+        "limit try": (["limit", "try", "smtp"], "allowed"),
         "store check": (["store", "check"], "clean"), "job cancel": (["job", "cancel", dead], "done"),
         "job revive": (["job", "revive", doubtful[1], "--resend"], "done"), **issue_words(live)})
     test_usage(live)

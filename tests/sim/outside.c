@@ -320,8 +320,7 @@ void sim_weather(struct sim *sim, unsigned days)
     scatter(sim, days, 3, SIM_CRASH, 0);
     scatter(sim, days, 1, SIM_DISK_FAULT, 0);
     scatter(sim, days, PRESSES_PER_DAY, SIM_PRESS, 0);
-    if (!sim->day_budget)
-        scatter(sim, days, 1, SIM_CLOCK_STEP, 0);
+    scatter(sim, days, 1, SIM_CLOCK_STEP, 0);
 }
 
 void sim_event_run(struct sim *sim, struct sim_event *event)

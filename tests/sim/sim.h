@@ -85,7 +85,6 @@ struct sim {
     unsigned fuse;          /* turns until the process dies; 0: it lives on */
     bool forgetful;         /* the disk forgets what it acknowledged shortly before a crash: must be found out */
     struct kv_memory_disk *old_disk;
-    bool day_budget;    /* the cloud counts calls a day, and the wall clock is steady */
     bool strict_people; /* the listed approver never says yes; strangers do */
     bool calm;          /* faults have stopped; only liveness is asked from here on */
     uint64_t boot, trace, steps, crashes, actor_restarts, refused_boots;

@@ -12,9 +12,12 @@
 
 struct bench {
     struct config *config;
-    struct limit limits[2];
+    struct limit limits[3];
     struct fake *fake;
+    uint64_t granted; /* ticket of the latest permit */
 };
+
+static char points[] = "points";
 
 static int setup(void **state)
 {
@@ -22,11 +25,25 @@ static int setup(void **state)
 
     bench->config = config_default();
     bench->limits[0] =
-        (struct limit){.gate = "gemini/default", .api = "gemini", .windows = {{2, 60000}}, .window_count = 1};
+        (struct limit){.gate = "gemini/default",
+                       .api = "gemini",
+                       .scopes = {{.windows = {{2, 60000}}, .window_count = 1}},
+                       .scope_count = 1};
     bench->limits[1] =
-        (struct limit){.gate = "smtp/default", .api = "smtp", .windows = {{100, 10000}}, .window_count = 1};
+        (struct limit){.gate = "smtp/default",
+                       .api = "smtp",
+                       .scopes = {{.windows = {{100, 10000}}, .window_count = 1}},
+                       .scope_count = 1};
+    bench->limits[2] = (struct limit){
+        .gate = "telegram/default",
+        .api = "telegram",
+        .urgent_percent = 50,
+        .scopes = {{.windows = {{4, 10000}}, .window_count = 1},
+                   {.each_key = true, .windows = {{1, 1000}}, .window_count = 1},
+                   {.class_name = points, .counts_cost = true, .bucket_size = 100, .bucket_refill_milli_per_s = 10000}},
+        .scope_count = 3};
     bench->config->limits = bench->limits;
-    bench->config->limit_count = 2;
+    bench->config->limit_count = 3;
     bench->fake = fake_new(&limiter_spec, bench->config);
     assert_int_equal(fake_start(bench->fake), ERROR_OK);
     *state = bench;
@@ -61,7 +78,12 @@ static void ask(struct bench *bench, const char *gate, uint64_t ticket)
 
 static void usage(struct bench *bench, const char *gate, enum error outcome, int64_t retry_after_ms, bool day)
 {
-    fake_deliver_usage(bench->fake, &(struct msg_usage){slice_of(gate), outcome, retry_after_ms, day});
+    fake_deliver_usage(bench->fake, &(struct msg_usage){.gate = slice_of(gate),
+                                                        .outcome = outcome,
+                                                        .retry_after_ms = retry_after_ms,
+                                                        .day_quota = day,
+                                                        .ticket = bench->granted,
+                                                        .used = -1});
 }
 
 static enum error permit(struct bench *bench, uint64_t ticket, int64_t *retry_ms)
@@ -71,6 +93,8 @@ static enum error permit(struct bench *bench, uint64_t ticket, int64_t *retry_ms
     assert_true(fake_take_permit(bench->fake, &msg));
     assert_int_equal(msg.ticket, ticket);
     *retry_ms = msg.retry_ms;
+    if (msg.error == ERROR_OK)
+        bench->granted = ticket;
     return msg.error;
 }
 
@@ -300,6 +324,173 @@ static void test_limits_command_tells_the_truth(void **state)
     json_decref(body);
 }
 
+static void ask_for(struct bench *bench, uint64_t ticket, const char *key, const char *class_name, uint64_t cost)
+{
+    fake_deliver_permit_ask(bench->fake, &(struct msg_permit_ask){.ticket = ticket,
+                                                                  .gate = SLICE("telegram/default"),
+                                                                  .cost = cost,
+                                                                  .key = slice_of(key),
+                                                                  .class_name = slice_of(class_name),
+                                                                  .urgent = true});
+}
+
+static void told(struct bench *bench, struct msg_usage msg)
+{
+    msg.gate = SLICE("telegram/default");
+    msg.ticket = bench->granted;
+    fake_deliver_usage(bench->fake, &msg);
+}
+
+/* A chat that has to wait keeps no other chat waiting. */
+static void test_keys_wait_by_themselves(void **state)
+{
+    struct bench *bench = *state;
+    struct msg_permit msg;
+    int64_t retry;
+
+    load_empty(bench);
+    gate_told(bench, "telegram/default");
+    ask_for(bench, 1, "100", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 1, &retry), ERROR_OK);
+    told(bench, (struct msg_usage){.used = -1});
+    ask_for(bench, 2, "100", "", 1);
+    assert_true(fake_take_permit(bench->fake, &msg));
+    assert_int_equal(msg.error, ERROR_LIMITED);
+    assert_true(msg.narrow);
+    assert_int_equal(msg.retry_ms, bench->fake->now_ms + 1001);
+    assert_int_equal(gate_told(bench, "telegram/default"), -1);
+    ask_for(bench, 3, "200", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 3, &retry), ERROR_OK);
+    told(bench, (struct msg_usage){.used = 0}); /* it never went out, so it may go now */
+    ask_for(bench, 4, "200", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 4, &retry), ERROR_OK);
+}
+
+static void test_refusal_of_a_chat_holds_that_chat(void **state)
+{
+    struct bench *bench = *state;
+    int64_t retry;
+
+    load_empty(bench);
+    gate_told(bench, "telegram/default");
+    ask_for(bench, 1, "100", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    permit(bench, 1, &retry);
+    told(bench, (struct msg_usage){.outcome = ERROR_LIMITED, .retry_after_ms = 37000, .used = -1});
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(gate_told(bench, "telegram/default"), -1);
+    ask_for(bench, 2, "100", "", 1);
+    assert_int_equal(permit(bench, 2, &retry), ERROR_LIMITED);
+    assert_int_equal(retry, bench->fake->now_ms + 37000);
+    ask_for(bench, 3, "200", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 3, &retry), ERROR_OK);
+    told(bench, (struct msg_usage){.outcome = ERROR_LIMITED, .retry_after_ms = 5000, .used = -1});
+    assert_int_equal(gate_told(bench, "telegram/default"), 0); /* the second in a row is about all of them */
+}
+
+static void test_cost_and_the_service_s_bucket(void **state)
+{
+    struct bench *bench = *state;
+    int64_t retry;
+
+    load_empty(bench);
+    ask_for(bench, 1, "", "points", 101);
+    assert_int_equal(permit(bench, 1, &retry), ERROR_INVALID);
+    ask_for(bench, 2, "", "points", 80);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 2, &retry), ERROR_OK);
+    told(bench, (struct msg_usage){.used = 10});
+    ask_for(bench, 3, "", "points", 90);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 3, &retry), ERROR_OK);
+    told(bench, (struct msg_usage){.used = 10, .bucket_used = 95, .bucket_size = 100, .bucket_milli_per_s = 10000});
+    ask_for(bench, 4, "", "points", 50);
+    assert_int_equal(permit(bench, 4, &retry), ERROR_LIMITED);
+    assert_int_equal(retry, bench->fake->now_ms + 4500); /* the service counts 95, and 10 come back a second */
+}
+
+static void test_slows_down_before_the_end_is_met(void **state)
+{
+    struct bench *bench = *state;
+    int64_t retry;
+
+    load_empty(bench);
+    ask_for(bench, 1, "", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    permit(bench, 1, &retry);
+    told(bench, (struct msg_usage){.used = -1, .percent_used = 90});
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(gate_told(bench, "telegram/default"), 0);
+    ask_for(bench, 2, "", "", 1);
+    assert_int_equal(permit(bench, 2, &retry), ERROR_LIMITED);
+    assert_int_equal(retry, bench->fake->now_ms + 30000);
+    assert_int_equal(fake_metric(bench->fake, METRIC_LIMIT_VIOLATIONS, 0), 0);
+}
+
+static void test_urgent_ones_have_their_share(void **state)
+{
+    struct bench *bench = *state;
+    struct msg_permit msg;
+    int64_t retry;
+
+    load_empty(bench);
+    for (uint64_t i = 1; i <= 2; i++) {
+        ask(bench, "telegram/default", i);
+        fake_commit_ok(bench->fake, 0);
+        assert_int_equal(permit(bench, i, &retry), ERROR_OK);
+        told(bench, (struct msg_usage){.used = -1});
+    }
+    ask(bench, "telegram/default", 3);
+    assert_true(fake_take_permit(bench->fake, &msg));
+    assert_int_equal(msg.error, ERROR_LIMITED);
+    assert_true(msg.narrow);
+    ask_for(bench, 4, "", "", 1);
+    fake_commit_ok(bench->fake, 0);
+    assert_int_equal(permit(bench, 4, &retry), ERROR_OK);
+}
+
+static json_t *try_it(struct bench *bench, const char *arguments, enum error expected)
+{
+    struct msg_command_done done;
+    struct json_problem problem;
+
+    fake_deliver_command(bench->fake, &(struct msg_command){7, COMMAND_LIMIT_TRY, slice_of(arguments)});
+    if (fake_sent_count(bench->fake, MSG_COMMIT) > 0)
+        fake_commit_ok(bench->fake, 0);
+    assert_true(fake_take_command_done(bench->fake, &done));
+    assert_int_equal(done.ticket, 7);
+    assert_int_equal(done.error, expected);
+    json_t *body = json_read(done.body, &problem);
+    assert_non_null(body);
+    return body;
+}
+
+static void test_limit_try_tells_and_takes(void **state)
+{
+    struct bench *bench = *state;
+
+    load_empty(bench);
+    json_t *body = try_it(bench, "{\"gate\":\"telegram\",\"key\":\"100\"}", ERROR_OK);
+    assert_true(json_is_true(json_at(body, "allowed")));
+    assert_int_equal(json_integer_value(json_at(body, "left")), 4);
+    json_decref(body);
+    body = try_it(bench, "{\"gate\":\"telegram\",\"key\":\"100\",\"take\":true}", ERROR_OK);
+    assert_true(json_is_true(json_at(body, "allowed")));
+    assert_int_equal(json_integer_value(json_at(body, "left")), 3);
+    json_decref(body);
+    body = try_it(bench, "{\"gate\":\"telegram/default\",\"key\":\"100\",\"take\":true}", ERROR_OK);
+    assert_false(json_is_true(json_at(body, "allowed")));
+    assert_true(slice_is(json_text_at(body, "bound.each"), "key"));
+    assert_int_equal(json_integer_value(json_at(body, "wait_ms")), 1001);
+    json_decref(body);
+    json_decref(try_it(bench, "{\"gate\":\"nobody\"}", ERROR_NOT_FOUND));
+    json_decref(try_it(bench, "{\"gate\":\"telegram\",\"cost\":0}", ERROR_INVALID));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +504,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_breaker_closes_the_gate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wanted_gates_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits_command_tells_the_truth, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keys_wait_by_themselves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusal_of_a_chat_holds_that_chat, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cost_and_the_service_s_bucket, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slows_down_before_the_end_is_met, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_urgent_ones_have_their_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit_try_tells_and_takes, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,15 @@ static const struct {
      "refill_per_s must be a number like 0.75, without quotes, with at most 3 digits behind the point"},
     {"limits:\n  smtp/a: {bucket: {size: 3}}\n", 2, 20,
      "a bucket needs size and refill_per_s, like {size: 40, refill_per_s: 2}"},
+    {"limits:\n  smtp/a: {bucket: {size: 1000000, refill_per_s: 0.1}}\n", 2, 20, "a bucket must fill within 30 days"},
+    {"limits:\n  smtp/a: {more: {each: key}}\n", 2, 18,
+     "more must be a list, like [{each: key, window: {count: 1, per: 1s}}]"},
+    {"limits:\n  smtp/a: {more: [{each: key}]}\n", 2, 19,
+     "this bounds nothing; give window, bucket, per_day or concurrency"},
+    {"limits:\n  smtp/a: {more: [{each: key, per_day: 5}]}\n", 2, 19,
+     "what each key may do must come back within 10m; a longer bound needs an account (a gate) of its own"},
+    {"limits:\n  smtp/a: {more: [{each: key, window: {count: 5, per: 1h}}]}\n", 2, 19,
+     "what each key may do must come back within 10m; a longer bound needs an account (a gate) of its own"},
 };
 
 static void test_refuses(void **state)
@@ -158,7 +167,9 @@ static void test_paths_and_lists(void **state)
                                  "hooks:\n  a: {scheme: shopify, topics: [x, y], secret: s, old_secret: t/u}\n"
                                  "  b: {scheme: hmac-sha256, secret: s, shop: me, encoding: base64}\n"
                                  "queues:\n  q: {ordered: true}\n"
-                                 "limits:\n  smtp/default: {window: [{count: 2, per: 1s}, {count: 9, per: 1m}]}\n"
+                                 "limits:\n  smtp/default: {window: [{count: 2, per: 1s}, {count: 9, per: 1m}], "
+                                 "urgent_percent: 20, more: [{class: group, each: key, counts: cost, "
+                                 "window: {count: 20, per: 1m}}]}\n"
                                  "  shopify/a: {bucket: {size: 40, refill_per_s: 0.5}}\n",
                                  &problem);
 
@@ -183,10 +194,15 @@ static void test_paths_and_lists(void **state)
     assert_true(config_queue(config, SLICE("q"))->ordered);
     assert_int_equal(config_queue(config, SLICE("q"))->attempts, 8);
     const struct limit *limit = config_limit(config, SLICE("smtp/default"));
-    assert_int_equal(limit->window_count, 2);
-    assert_int_equal(limit->windows[1].per_ms, 60000);
-    assert_int_equal(limit->concurrency, 0);
-    assert_int_equal(config_limit(config, SLICE("shopify/a"))->bucket_refill_milli_per_s, 500);
+    assert_int_equal(limit->scopes[0].window_count, 2);
+    assert_int_equal(limit->scopes[0].windows[1].per_ms, 60000);
+    assert_int_equal(limit->scopes[0].concurrency, 0);
+    assert_int_equal(limit->urgent_percent, 20);
+    assert_int_equal(limit->scope_count, 2);
+    assert_string_equal(limit->scopes[1].class_name, "group");
+    assert_true(limit->scopes[1].each_key && limit->scopes[1].counts_cost);
+    assert_int_equal(limit->scopes[1].windows[0].count, 20);
+    assert_int_equal(config_limit(config, SLICE("shopify/a"))->scopes[0].bucket_refill_milli_per_s, 500);
     assert_string_equal(config_limit(config, SLICE("gemini/default"))->api, "gemini");
     assert_int_equal(config->limit_count, 3);
     config_free(&config);
