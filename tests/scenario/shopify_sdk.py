@@ -99,7 +99,8 @@ def test_queries(live, sdk):
     equal(len(nodes), 3, "it lists the orders")
     equal(listed["cost"]["throttleStatus"]["restoreRate"], 100, "and hears what that cost")
     tagged = sdk.ask(query="mutation addTags($id: ID!, $tags: [String!]!) { tagsAdd(id: $id, tags: $tags) { "
-                           "node { id } userErrors { field message } } }", variables={"id": nodes[0]["id"], "tags": ["processed"]})
+                           "node { id } userErrors { field message } } }",
+                     variables={"id": nodes[0]["id"], "tags": ["processed"]})
     equal(tagged["data"]["tagsAdd"], {"node": {"id": nodes[0]["id"]}, "userErrors": []}, "it tags one")
     refused = sdk.ask(query='mutation { tagsAdd(id: "gid://shopify/Order/1", tags: ["x"]) { '
                             'userErrors { message } } }')
