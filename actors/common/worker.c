@@ -280,13 +280,26 @@ static void job_fail(struct worker *worker, struct worker_job *job, enum error e
 
 /* ---- the way out ---- */
 
+/* What a probe was to find out is still open, whichever lease noted it; a request that was not sent had no effect. */
+static void job_not_sent(struct worker *worker, struct worker_job *job, enum error error, const char *text)
+{
+    bool is_probe = job->step.kind == STEP_PROBE;
+
+    step_fini(&job->step);
+    step_start(&job->scratch, &job->step);
+    step_fail(&job->scratch, &job->step, error, "%s", text);
+    if (is_probe)
+        job->step.state = buffer_slice(&job->state);
+    job_end(worker, job);
+}
+
 static void job_call(struct worker *worker, struct worker_job *job)
 {
     uint64_t ticket = actor_ticket(worker->actor);
 
     if (actor_request(worker->actor, ticket, &job->step.call) != ERROR_OK) {
         report(worker, job, ERROR_SHUTDOWN, NULL);
-        job_fail(worker, job, ERROR_FULL, "too many calls are out");
+        job_not_sent(worker, job, ERROR_FULL, "too many calls are out");
         return;
     }
     job->phase = PHASE_CALL;
@@ -469,7 +482,8 @@ static void on_permit(void *self, const struct msg_permit *msg)
     else if (msg->error == ERROR_OK)
         job_go(worker, job);
     else if (msg->error == ERROR_INVALID)
-        job_fail(worker, job, ERROR_INVALID, "no limit is configured for this gate, or none lets so large a call out");
+        job_not_sent(worker, job, ERROR_INVALID,
+                     "no limit is configured for this gate, or none lets so large a call out");
     else if (msg->narrow || (job->has_called && msg->retry_ms - actor_now(worker->actor) <= MIDWAY_MS_MAX))
         job_wait(worker, job, msg->retry_ms);
     else

@@ -158,6 +158,27 @@ static void publishing_is_noted_behind_its_permit(void **state)
     assert_int_equal(fake_metric(bench->fake, METRIC_POSTS_PUBLISHED, 0), 1);
 }
 
+/* A post that may be out stays one that may be out, even if the call that would tell cannot be made. */
+static void a_post_in_question_stays_one_when_its_probe_is_not_sent(void **state)
+{
+    static const char open[] = "{\"at\":1795377600000,\"c\":\"17889455560051444\",\"p\":\"publish\"}";
+    struct bench *bench = *state;
+    struct op ops[4];
+    uint64_t ticket;
+
+    for (int i = 0; i < 2; i++) {
+        give(bench, "instagram", image, open);
+        assert_note(bench, "\"p\":\"settle\"");
+        bench->fake->request_error = i == 0 ? ERROR_FULL : ERROR_OK;
+        permit(bench, i == 0 ? ERROR_OK : ERROR_INVALID);
+        assert_in_range(fake_take_ops(bench->fake, &ticket, ops, 4), 2, 3);
+        assert_int_equal(ops[0].id, OP_NOTE);
+        assert_non_null(memmem(ops[0].note.state.data, ops[0].note.state.size, "\"p\":\"settle\"", 12));
+        assert_int_equal(ops[1].id, i == 0 ? OP_PARK : OP_BURY);
+        fake_committed(bench->fake, ticket, ERROR_OK, 0);
+    }
+}
+
 static void without_an_account_a_post_waits_for_its_owner(void **state)
 {
     static const char *const inputs[] = {"{\"text\":\"t\"}", "{\"platform\":\"facebook\",\"post\":\"1\"}"};
@@ -181,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_container_is_noted_before_a_permit_is_asked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_ready_is_parked_with_its_state, setup, teardown),
         cmocka_unit_test_setup_teardown(publishing_is_noted_behind_its_permit, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_post_in_question_stays_one_when_its_probe_is_not_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(without_an_account_a_post_waits_for_its_owner, setup, teardown),
     };
 
