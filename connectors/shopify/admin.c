@@ -301,6 +301,15 @@ static json_t *listed(const json_t *nodes)
     return orders;
 }
 
+/* A time that is none, or ahead of the clock, would end the listing for ever; an older one would list all again. */
+static bool goes_on_from(const struct shopify_turn *turn, struct slice since, struct slice last)
+{
+    int64_t since_ms, last_ms;
+
+    return shopify_time(since, &since_ms) && shopify_time(last, &last_ms) && last_ms >= since_ms &&
+           last_ms <= turn->now_ms;
+}
+
 /* While there are more pages the lower bound stays, because a page's cursor belongs to its query. */
 static void reconcile_tell(const struct shopify_turn *turn, const struct graphql_answer *read)
 {
@@ -308,7 +317,8 @@ static void reconcile_tell(const struct shopify_turn *turn, const struct graphql
     bool more = json_is_true(json_at(read->data, "orders.pageInfo.hasNextPage")) && json_is_string(end);
     size_t count = json_array_size(nodes);
     struct slice last = json_text_at(json_array_get(nodes, count > 0 ? count - 1 : 0), "updatedAt");
-    struct slice since = text_of(input_of(turn, "updated_after")), up_to = more || last.size == 0 ? since : last;
+    struct slice since = text_of(input_of(turn, "updated_after"));
+    struct slice up_to = more || !goes_on_from(turn, since, last) ? since : last;
 
     if (!json_is_array(nodes)) {
         step_fail(turn->scratch, turn->step, ERROR_GARBLED, "Shopify: the answer lists no orders");

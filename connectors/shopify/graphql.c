@@ -263,5 +263,7 @@ json_t *graphql_number(struct slice id)
     struct slice number = number_of(id);
     struct json_problem problem;
 
-    return is_number(number) && number.data[0] != '0' ? json_read(number, &problem) : json_null();
+    json_t *value = is_number(number) && number.data[0] != '0' ? json_read(number, &problem) : NULL;
+
+    return value != NULL ? value : json_null();
 }

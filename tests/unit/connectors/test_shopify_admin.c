@@ -433,6 +433,37 @@ static void test_product(void **state)
     bench_close(&bench);
 }
 
+/* Nineteen digits need not fit in a number. */
+static void test_an_id_too_large_for_a_number_is_null(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, "{\"action\":\"product\",\"input\":{\"product\":12}}");
+    answer(&bench, 200, "{\"data\":{\"product\":{\"id\":\"gid://shopify/Product/9999999999999999999\"}}}");
+    assert_int_equal(bench.step.kind, STEP_DONE);
+    assert_true(json_is_null(json_at(bench.step.result, "product.id")));
+    bench_close(&bench);
+}
+
+/* What the next time begins from is a time, not before the last one and not ahead of the clock. */
+static void test_reconcile_goes_on_from_a_time_only(void **state)
+{
+    static const char *const times[] = {"soon", "2999-01-01T00:00:00Z", "2020-01-01T00:00:00Z"};
+    struct bench bench;
+    char body[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        bench_open(&bench, RECONCILE);
+        snprintf(body, sizeof(body), "{\"data\":{\"orders\":{\"nodes\":[{\"updatedAt\":\"%s\"}],\"pageInfo\":{}}}}",
+                 times[i]);
+        answer(&bench, 200, body);
+        assert_true(slice_is(json_text_at(bench.step.result, "up_to"), "2026-11-22T10:00:00+01:00"));
+        bench_close(&bench);
+    }
+}
+
 #define HOOKS                                                                                                          \
     "{\"action\":\"check_webhooks\",\"webhooks\":[{\"topic\":\"orders/create\",\"uri\":\"https://p.example/hooks/"     \
     "o\"},"                                                                                                            \
@@ -514,6 +545,8 @@ int main(void)
         cmocka_unit_test(test_reconcile),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_product),
+        cmocka_unit_test(test_an_id_too_large_for_a_number_is_null),
+        cmocka_unit_test(test_reconcile_goes_on_from_a_time_only),
         cmocka_unit_test(test_check_webhooks),
         cmocka_unit_test(test_what_is_refused_before_anything_is_sent),
     };
