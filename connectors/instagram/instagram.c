@@ -361,6 +361,7 @@ static void cannot_settle(const struct turn *turn, const struct meta_answer *rea
 static void settled(const struct turn *turn, const struct meta_answer *read)
 {
     struct slice status = json_text_at(read->body, "status_code");
+    int64_t age_ms = turn->now_ms - json_integer_value(json_object_get(turn->state, "at"));
 
     if (read->error != ERROR_OK)
         cannot_settle(turn, read);
@@ -370,6 +371,9 @@ static void settled(const struct turn *turn, const struct meta_answer *read)
         not_published(turn, true);
     else if (slice_is(status, "EXPIRED") || slice_is(status, "ERROR"))
         not_published(turn, false);
+    else if (age_ms > SETTLE_MS_MAX)
+        step_fail(turn->scratch, turn->step, ERROR_LOST,
+                  "the answer to publishing was lost, and %s has no end to tell of", service);
     else
         not_ready(turn, false);
 }

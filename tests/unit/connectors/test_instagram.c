@@ -223,6 +223,22 @@ static void while_nobody_can_tell_no_attempt_is_charged(void **state)
     assert_error(bench, STEP_UNKNOWN, ERROR_LOST, -1);
 }
 
+/* An answer that never says anything ends the questions too. */
+static void a_status_that_nobody_knows_is_not_asked_for_for_ever(void **state)
+{
+    struct bench *bench = *state;
+
+    lead_to_publish(bench);
+    lose(bench, ERROR_LOST);
+    answer(bench, 200, "{\"status_code\":\"PONDERING\"}");
+    assert_int_equal(bench->step.kind, STEP_RETRY);
+    assert_int_equal(bench->step.error, ERROR_PENDING);
+    bench->now_ms += 8 * 86400000LL;
+    begin(bench, NULL);
+    answer(bench, 200, "{\"status_code\":\"PONDERING\"}");
+    assert_error(bench, STEP_UNKNOWN, ERROR_LOST, -1);
+}
+
 /* "Blocked" was sometimes said of a post that went out. */
 static void a_refusal_is_looked_into_too(void **state)
 {
@@ -287,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_answer_is_looked_into_and_never_repeated_blindly, bench_open,
                                         bench_close),
         cmocka_unit_test_setup_teardown(while_nobody_can_tell_no_attempt_is_charged, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(a_status_that_nobody_knows_is_not_asked_for_for_ever, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(a_refusal_is_looked_into_too, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(a_post_whose_address_is_not_told_is_done_all_the_same, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(a_state_that_cannot_be_read_is_unknown, bench_open, bench_close),
