@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 enum { PATH_MAX_BYTES = 240 };
+static const json_int_t FIGURE_MAX = 1000000000000000; /* what is more is no count, and the sum has to hold */
 
 /* One metric that Meta no longer knows fails the whole question, so there are smaller ones behind it. The plain fields
  * of a page's post always work, and so they come first there: engagement then means the same every time. */
@@ -85,8 +86,10 @@ static void insights_begin(const struct connector_job *job, const struct connect
 
 static void take(json_t *figures, const char *name, const json_t *value)
 {
-    if (json_is_integer(value))
-        json_object_set_new(figures, name, json_integer(json_integer_value(value)));
+    json_int_t figure = json_integer_value(value);
+
+    if (json_is_integer(value) && figure >= -FIGURE_MAX && figure <= FIGURE_MAX)
+        json_object_set_new(figures, name, json_integer(figure));
 }
 
 /* {"data":[{"name":..,"values":[{"value":..}]}]}, or total_value in place of values. */

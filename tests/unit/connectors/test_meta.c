@@ -293,6 +293,16 @@ static void insights_of_facebook(void **state)
     assert_int_equal(bench->step.error, ERROR_AUTH);
 }
 
+static void a_figure_that_no_sum_could_hold_is_none(void **state)
+{
+    struct bench *bench = *state;
+
+    begin(bench, "instagram");
+    answer(bench, 200, "{\"like_count\":9223372036854775807,\"comments_count\":5}");
+    assert_null(json_object_get(bench->step.result, "likes"));
+    assert_int_equal(figure(bench, "engagement"), 5);
+}
+
 static void only_ids_become_part_of_an_address(void **state)
 {
     struct bench *bench = *state;
@@ -316,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_metric_that_is_gone_does_not_take_the_others_with_it, bench_open,
                                         bench_close),
         cmocka_unit_test_setup_teardown(insights_of_facebook, bench_open, bench_close),
+        cmocka_unit_test_setup_teardown(a_figure_that_no_sum_could_hold_is_none, bench_open, bench_close),
         cmocka_unit_test_setup_teardown(only_ids_become_part_of_an_address, bench_open, bench_close),
     };
 
