@@ -286,6 +286,7 @@ static void deliver(struct http_client *client)
         unlink_from(&client->finished, transfer);
         client->in_flight--;
         transfer_keep(transfer, &client->options);
+        transfer_hide(transfer);
         transfer_answer(transfer, &answer);
         client->options.done(client->options.done_context, transfer->ticket, &answer);
         transfer_free(transfer);

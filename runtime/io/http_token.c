@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HIDDEN_MIN = 6, STATUS_OK_FIRST = 200, STATUS_OK_LAST = 299 };
+
 /* Only what can stand in a path or in a JSON text as it is: nothing in a token may change what is around it. */
 bool transfer_is_plain_token(const char *secret)
 {
@@ -95,4 +97,20 @@ void transfer_keep(struct transfer *transfer, const struct http_client_options *
         keep(transfer, options, body);
     }
     json_decref(body);
+}
+
+/* Services quote what they refuse ("Malformed access token ..."), and what they say ends up in logs and run records. */
+void transfer_hide(struct transfer *transfer)
+{
+    struct slice secret = buffer_slice(&transfer->secret);
+    char *at = transfer->body.data;
+    size_t left = transfer->body.size;
+
+    if (secret.size < HIDDEN_MIN || (transfer->status >= STATUS_OK_FIRST && transfer->status <= STATUS_OK_LAST))
+        return;
+    while (left >= secret.size && (at = memmem(at, left, secret.data, secret.size)) != NULL) {
+        memset(at, '*', secret.size);
+        at += secret.size;
+        left = transfer->body.size - (size_t)(at - transfer->body.data);
+    }
 }

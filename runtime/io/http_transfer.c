@@ -50,6 +50,9 @@ void transfer_free(struct transfer *transfer)
     if (transfer->secret_body.size > 0)
         crypto_wipe(transfer->secret_body.data, transfer->secret_body.size);
     buffer_free(&transfer->secret_body);
+    if (transfer->secret.size > 0)
+        crypto_wipe(transfer->secret.data, transfer->secret.size);
+    buffer_free(&transfer->secret);
     buffer_free(&transfer->body);
     buffer_free(&transfer->header_text);
     pthread_mutex_destroy(&transfer->socket_lock);
@@ -487,6 +490,8 @@ bool transfer_prepare(struct transfer *transfer, const struct http_client_option
         ready = transfer_put_body_token(transfer, secret);
     if (ready)
         ready = transfer->call.kind == CALL_SMTP ? smtp_prepare(transfer, secret) : http_prepare(transfer, secret);
+    if (ready && transfer->call.kind == CALL_HTTP)
+        buffer_text(&transfer->secret, secret);
     crypto_wipe(secret, sizeof(secret));
     return ready;
 }

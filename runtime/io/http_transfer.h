@@ -13,6 +13,7 @@ struct transfer {
     struct buffer packed;
     struct call call; /* borrows `packed`, or the body `secret_body` */
     struct buffer secret_body;
+    struct buffer secret; /* what an answer may not bring back */
     bool allow_loopback, plain;
     CURL *easy;
     struct curl_slist *headers, *recipients;
@@ -43,6 +44,8 @@ bool transfer_prepare(struct transfer *transfer, const struct http_client_option
 void transfer_ended(struct transfer *transfer, CURLcode code);
 /* Takes the token out of the answer's body, as call.keep_path says. */
 void transfer_keep(struct transfer *transfer, const struct http_client_options *options);
+/* Makes the call's secret unreadable where an error answer repeats it. */
+void transfer_hide(struct transfer *transfer);
 /* The answer borrows the transfer. */
 void transfer_answer(const struct transfer *transfer, struct answer *answer);
 /* Performs it on the calling thread, which blocks; makes a perform on another thread end soon. */

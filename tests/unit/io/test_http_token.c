@@ -152,6 +152,17 @@ static void test_what_is_not_kept(void **state)
     assert_int_equal(world->kept, 0);
 }
 
+static void test_an_error_does_not_repeat_the_secret(void **state)
+{
+    struct world *world = *state;
+
+    world->status = 400;
+    post(world, "{\"x\":\"{secret}\",\"y\":\"s3cret, s3cre\"}", AUTH_BODY_TOKEN, "good");
+    assert_string_equal(world->c.body.data, "{\"x\":\"******\",\"y\":\"******, s3cre\"}");
+    post(world, "{\"error\":\"Malformed access token s3cret\"}", AUTH_BEARER, "good");
+    assert_string_equal(world->c.body.data, "{\"error\":\"Malformed access token ******\"}");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -160,6 +171,7 @@ int main(void)
         TEST(test_secret_in_the_body),
         TEST(test_token_out_of_the_answer),
         TEST(test_what_is_not_kept),
+        TEST(test_an_error_does_not_repeat_the_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
