@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# CTEST
+# CTEST: long
 """Approvals with a real daemon and a simulated Telegram: however often and by whomever a button is pressed, one yes is
 one mail; a changed text voids what was agreed to; a crash between question and answer loses neither; time decides when
 nobody does; and the record says who decided when."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# CTEST
+# CTEST: long
 """The content calendar: entries into slots, changes, a crash, iCalendar out and in with another program's reader and
 writer (python3-icalendar), and a slot that begins a run and uses what stands in it."""
 import datetime

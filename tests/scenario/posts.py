@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# CTEST
+# CTEST: long
 """Posts on Instagram and Facebook by the real daemon: a draft of the calendar goes out once through the shipped
 workflow, though the answer to publishing is lost and the engine is killed while it waits for it; what a post's answer
 said is used by the steps behind it; a token that has expired parks the post and nothing else."""

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-# CTEST
+# CTEST: long
 """Shopify's Admin API, whole: webhooks get lost and `reconcile` finds every order, a subscription is deleted and comes
 back, tokens end and are revoked, the API fails in every way. Nothing is counted, mailed or noted twice."""
 import json
