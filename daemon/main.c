@@ -118,7 +118,8 @@ static void say_good(const char *path, const struct config *config)
     for (size_t i = 0; i < config->http_host_count; i++)
         warn_of_secret(config, config->http_hosts[i].secret);
     workflows_warn(config->workflows, config->workflow_count, &doubts);
-    fwrite(doubts.data, 1, doubts.size, stdout);
+    if (doubts.size > 0)
+        fwrite(doubts.data, 1, doubts.size, stdout);
     buffer_free(&doubts);
 }
 

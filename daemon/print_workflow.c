@@ -171,7 +171,7 @@ static void put_common(json_t *properties)
         "When the step fails for good or is unreachable: the result that takes its place, or steps that are done");
     put(properties, "unreachable_after", ref("duration"), "How long it may wait for the service before else");
     put(properties, "retry", retry_schema(), "Attempts and the pauses between them");
-    put(properties, "timeout", ref("duration"), "Longest time of one call; without it 60s");
+    put(properties, "timeout", ref("duration"), "Longest time of one call; without it the service's own option");
     put(properties, "on_unknown", choice("ask|resend|drop"), "What to do when the answer was lost; without it ask");
 }
 

@@ -10,11 +10,11 @@
 
 enum {
     WORKFLOW_BYTES_MAX = 256 * 1024,
-    WORKFLOW_STEPS_MAX = 200,   /* in all, those inside others included */
-    WORKFLOW_DEPTH_MAX = 6,     /* steps inside steps */
-    WORKFLOW_BLOCKS_MAX = 16,   /* branches of a parallel, cases of a switch */
-    WORKFLOW_ITEMS_MAX = 1000,  /* of a for_each */
-    WORKFLOW_AT_ONCE_MAX = 16,  /* items of a for_each under way together */
+    WORKFLOW_STEPS_MAX = 200,  /* in all, those inside others included */
+    WORKFLOW_DEPTH_MAX = 6,    /* steps inside steps */
+    WORKFLOW_BLOCKS_MAX = 16,  /* branches of a parallel, cases of a switch */
+    WORKFLOW_ITEMS_MAX = 1000, /* of a for_each */
+    WORKFLOW_AT_ONCE_MAX = 16, /* items of a for_each under way together */
     WORKFLOW_TRIGGERS_MAX = 16,
     WORKFLOW_TOPICS_MAX = 32,
     WORKFLOW_FIXTURES_MAX = 64,
@@ -39,10 +39,10 @@ enum on_unknown { UNKNOWN_ASK, UNKNOWN_RESEND, UNKNOWN_DROP };
 
 struct workflow_trigger {
     enum trigger_kind kind;
-    char *name;               /* webhook endpoint, queue, calendar channel, workflow or message channel; else NULL */
-    char **topics;            /* webhook: NULL-terminated; NULL: every topic */
-    struct schedule schedule; /* schedule */
-    struct slice cron_text;   /* schedule: as written; points into the trigger's own memory */
+    char *name;                  /* webhook endpoint, queue, calendar channel, workflow or message channel; else NULL */
+    char **topics;               /* webhook: NULL-terminated; NULL: every topic */
+    struct schedule schedule;    /* schedule */
+    struct slice cron_text;      /* schedule: as written; points into the trigger's own memory */
     enum missed_policy missed;   /* schedule and slot */
     enum overlap_policy overlap; /* schedule and slot: when a run that it began is still open */
     int64_t grace_ms;            /* schedule and slot: an occurrence missed by no more than this runs as if on time */
@@ -70,35 +70,36 @@ struct workflow_block {
 struct workflow_step {
     char *id; /* unique in the file */
     enum node_kind kind;
-    const struct skill *skill;   /* NODE_SKILL, else NULL */
-    char *when;                  /* one expression, or NULL */
-    char *of;                    /* switch, for_each: one expression */
-    char *item;                  /* for_each: what expressions inside call the item (`as`); "item" unless said */
-    unsigned at_most, at_once;   /* for_each: 1 to WORKFLOW_ITEMS_MAX (100 unless said), 1 to .._AT_ONCE_MAX (1) */
+    const struct skill *skill; /* NODE_SKILL, else NULL */
+    char *when;                /* one expression, or NULL */
+    char *of;                  /* switch, for_each: one expression */
+    char *item;                /* for_each: what expressions inside call the item (`as`); "item" unless said */
+    unsigned at_most, at_once; /* for_each: 1 to WORKFLOW_ITEMS_MAX (100 unless said), 1 to .._AT_ONCE_MAX (1) */
     struct workflow_block *blocks;
     size_t block_count;
     json_t *fields;    /* NODE_SKILL: templates and literals by field name */
     json_t *otherwise; /* `else` as a map: templates of the result that takes the place of its own, or NULL */
     struct workflow_block *otherwise_steps; /* `else` as a list of steps, or NULL; never both */
-    int64_t unreachable_after_ms; /* 0: waits as long as it takes */
+    int64_t unreachable_after_ms;           /* 0: waits as long as it takes */
     unsigned attempts_max;
-    int64_t retry_first_ms, retry_max_ms, timeout_ms;
+    int64_t retry_first_ms, retry_max_ms;
+    int64_t timeout_ms; /* of one call; 0: the service's own */
     enum on_unknown on_unknown;
-    unsigned line;  /* of the step in the file */
-    unsigned depth; /* 0: not inside another step */
+    unsigned line;                      /* of the step in the file */
+    unsigned depth;                     /* 0: not inside another step */
     const struct workflow_step *inside; /* the step it is in, or NULL */
 };
 
 /* A rehearsal kept in the file (`tests:`), see flow/run/rehearse.h. Shapes are checked when the file is read. */
 struct workflow_fixture {
     char *name;
-    json_t *trigger;   /* object: the expression variable trigger */
-    char *body_file;   /* file whose JSON becomes trigger.body, relative to the workflow's folder; or NULL */
-    int64_t now_ms;    /* UTC at the start; 0: 2026-01-05T09:00:00Z, a Monday */
-    json_t *store;     /* object: what `get` and friends find, by key; or NULL */
-    json_t *answers;   /* object by step id: {result} | {error, text} | unreachable | {decision, text, by}, or a list of
-                          those, used one after the other; or NULL */
-    json_t *expect;    /* object: state, error, effects, steps, books, store, result; each may be absent */
+    json_t *trigger; /* object: the expression variable trigger */
+    char *body_file; /* file whose JSON becomes trigger.body, relative to the workflow's folder; or NULL */
+    int64_t now_ms;  /* UTC at the start; 0: 2026-01-05T09:00:00Z, a Monday */
+    json_t *store;   /* object: what `get` and friends find, by key; or NULL */
+    json_t *answers; /* object by step id: {result} | {error, text} | unreachable | {decision, text, by}, or a list of
+                        those, used one after the other; or NULL */
+    json_t *expect;  /* object: state, error, effects, steps, books, store, result; each may be absent */
     unsigned line;
 };
 

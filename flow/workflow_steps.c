@@ -224,7 +224,6 @@ static bool read_step(struct workflow_reader *reader, const struct yaml_node *no
     *step = (struct workflow_step){.attempts_max = 5,
                                    .retry_first_ms = 2000,
                                    .retry_max_ms = 600000,
-                                   .timeout_ms = 60000,
                                    .line = node->line,
                                    .depth = reader->depth,
                                    .inside = reader->inside};

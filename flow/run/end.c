@@ -59,7 +59,6 @@ uint64_t machine_put_notice(struct machine *machine, const struct machine_step *
                                                       .attempts_max = 8,
                                                       .first_ms = 2000,
                                                       .max_ms = 600000,
-                                                      .timeout_ms = 60000,
                                                       .on_unknown = SLICE("drop")});
     op_put_push(machine->ops, &(struct op_push){.id = id,
                                                 .queue = SLICE("publish"),
