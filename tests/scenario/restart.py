@@ -108,7 +108,8 @@ def test_second_daemon(live):
     other.write_text(f"{ports}control_socket: other.sock\n{text}", encoding="utf-8")
     done = subprocess.run([BIN / "purserd", "--config", other], capture_output=True, text=True, timeout=60, check=False)
     check(done.returncode == 3 and "data" in done.stderr, "also with ports and a socket of its own")
-    other.write_text(f"control_socket: other.sock\n{text}\nhttp_port: {live.http_port}\n".replace(
+    free = "".join(line for line in ports.splitlines(True) if not line.startswith("http_port"))
+    other.write_text(f"{free}control_socket: other.sock\n{text}\nhttp_port: {live.http_port}\n".replace(
         "data_dir: data\n", "data_dir: other\n"), encoding="utf-8")
     done = subprocess.run([BIN / "purserd", "--config", other], capture_output=True, text=True, timeout=60, check=False)
     check(done.returncode == 3 and str(live.http_port) in done.stderr, f"a port that is taken: 3, and it is named: "
