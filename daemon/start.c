@@ -5,7 +5,6 @@
 #include "config/secrets.h"
 #include "config/vault.h"
 #include "config/workflows.h"
-#include "config/workflows.h"
 #include "daemon/wiring.h"
 #include "runtime/clock.h"
 #include "runtime/engine.h"
@@ -278,6 +277,7 @@ int start_engine(struct config *config, const struct engine_start *start)
     int code = engine_run(&life.options);
     if (code != ENGINE_STOPPED)
         _exit(code); /* threads may still run: nothing below them may be taken away */
+    vault_wipe(&life.vault);
     hand_close(&life.hand);
     unlink(life.hand_path);
     return code;
