@@ -383,8 +383,6 @@ static const char *place_text(const struct skill *skill)
         return "Done at once, inside Purser";
     case PLACE_WAIT:
         return "The run waits";
-    case PLACE_PLANNED:
-        return "Its connector is not there yet: the step runs in shadow whatever the mode is";
     default:
         return "Work for a service: it has attempts, a timeout and an else";
     }

@@ -21,7 +21,7 @@ const struct skill skills[SKILLS_COUNT] = {
 
 const char *skill_queue(const struct skill *skill)
 {
-    static const char *const queues[] = {"", "", "ai", "publish", "publish"};
+    static const char *const queues[] = {"", "", "ai", "publish"};
 
     return queues[skill->place];
 }

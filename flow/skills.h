@@ -10,7 +10,7 @@ enum skill_id {
     SKILLS_COUNT
 };
 
-enum skill_place { PLACE_LOCAL, PLACE_WAIT, PLACE_AI, PLACE_PUBLISH, PLACE_PLANNED };
+enum skill_place { PLACE_LOCAL, PLACE_WAIT, PLACE_AI, PLACE_PUBLISH };
 
 enum field_kind {
     FIELD_name,

@@ -127,7 +127,7 @@ struct workflow *workflow_parse(const char *file, struct slice text, struct text
 struct workflow *workflow_read_file(const char *path, struct text_problem *problem);
 void workflow_destroy(struct workflow **workflow);
 /* What is legal but looks like a mistake, a line each with its place ("file:line: ..."): crons that fire every minute
- * of an hour, steps that no path reaches, skills whose connector is not there yet. Appends; "" when all is well. */
+ * of an hour, steps that no path reaches. Appends; "" when all is well. */
 void workflow_warn(const struct workflow *workflow, struct buffer *into);
 /* A ring of `call` and `after` among these workflows would never end. False with the problem at the place of the
  * first one's. */

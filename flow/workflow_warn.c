@@ -34,10 +34,6 @@ static void warn_step(const struct workflow *workflow, const struct workflow_ste
     if (step->when != NULL && is_never(step->when))
         buffer_printf(into, "%s:%u: the step \"%s\" is never done: its when is always false\n", workflow->file,
                       step->line, step->id);
-    if (step->skill != NULL && step->skill->place == PLACE_PLANNED)
-        buffer_printf(
-            into, "%s:%u: %s: its connector is not there yet: the step \"%s\" runs in shadow whatever the mode is\n",
-            workflow->file, step->line, step->skill->name, step->id);
 }
 
 /* Behind an `end` that is always done nothing else of its block is. The depth is bounded by WORKFLOW_DEPTH_MAX. */

@@ -226,7 +226,7 @@ static void begin_skill(struct machine *machine, struct machine_step *step, cons
         begin_local(machine, step, inputs);
     else if (skill->place == PLACE_WAIT)
         begin_wait(machine, step, inputs);
-    else if (run_is_live(machine->run) && skill->place != PLACE_PLANNED)
+    else if (run_is_live(machine->run))
         wait_for_job(machine, step, put_task(machine, step, inputs));
     else
         withhold(machine, step, inputs);

@@ -32,27 +32,10 @@ static void note_effect(struct play *play, const char *instance, const json_t *e
 {
     const struct workflow_step *step = definition_of(play, instance);
 
-    json_object_set_new(play->noted, instance, json_true());
     json_array_append_new(play->rehearsal->effects,
                           json_pack("{s:s, s:s, s:s, s:I, s:O, s:O?}", "step", instance, "skill", step->skill->name,
                                     "mode", mode, "at_ms", (json_int_t)play->world.now_ms, "input", input, "n",
                                     json_object_get(entry, "n")));
-}
-
-/* Steps whose connector is not there yet are withheld by the machine, so no job tells of them. */
-static void note_withheld(struct play *play, const struct run *run)
-{
-    const char *instance;
-    json_t *entry;
-
-    json_object_foreach(json_object_get(run->record, "steps"), instance, entry)
-    {
-        json_t *input = json_object_get(entry, "input");
-        const struct workflow_step *step = definition_of(play, instance);
-        if (run_step_is(entry, "shadow") && step->skill != NULL && rehearsal_is_effect(step->skill, input) &&
-            json_object_get(play->noted, instance) == NULL)
-            note_effect(play, instance, entry, "shadow", input);
-    }
 }
 
 static int by_beginning(const void *a, const void *b)
@@ -129,7 +112,6 @@ static void keep(struct play *play, struct machine *machine)
 {
     bool was_open = play->world.run_state == RUN_OPEN;
 
-    note_withheld(play, machine->run);
     world_commit(&play->world, buffer_slice(machine->ops));
     machine->run->version = play->world.run_version;
     if (was_open && machine->run->state != RUN_OPEN)
@@ -373,7 +355,6 @@ bool rehearse(const struct rehearsal_given *given, struct rehearsal *rehearsal, 
                         .rehearsal = rehearsal,
                         .problem = problem,
                         .ids = FIRST_ID,
-                        .noted = json_object(),
                         .used = json_object(),
                         .decided = json_object()};
     char text[200];
@@ -389,7 +370,6 @@ bool rehearse(const struct rehearsal_given *given, struct rehearsal *rehearsal, 
     else
         rehearsal_fini(rehearsal);
     world_fini(&play.world);
-    json_decref(play.noted);
     json_decref(play.used);
     json_decref(play.decided);
     return good;

@@ -9,7 +9,6 @@ struct play {
     struct text_problem *problem;
     struct world world;
     uint64_t ids;
-    json_t *noted;   /* {instance: true}: effects that are listed */
     json_t *used;    /* {key of answers: how often}: lists are gone through */
     json_t *decided; /* {instance: approval}: approvals that were answered */
 };
